@@ -1,0 +1,100 @@
+# The commands of this project; `make help` lists them. Needs Python 3.11 or newer, make and a package registry.
+
+PORT ?= 8000
+# Only from the command line: some shells and conda export a HOST of their own.
+ifneq ($(origin HOST),command line)
+HOST := 127.0.0.1
+endif
+# Processes that run tests side by side.
+JOBS ?= 2
+# Python to build .venv with; by default the first of these that is new enough.
+PYTHON ?= python3 python3.11 python3.12 python3.13 python3.14
+# Debian packages that a package registry of Python cannot bring.
+SYSTEM_PACKAGES := python3-venv
+UV := uv==0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+	.make/lock/bin/uv pip compile --quiet --no-config --no-header --system-certs \
+	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench lock system-deps clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.project ## make .venv with the locked dependencies and the project (quick when nothing changed)
+
+run: install ## start the service in demo mode on http://127.0.0.1:8000 (PORT=9000 make run)
+	@$(BIN)/python tests/packaging/free_port.py "$(HOST)" "$(PORT)"
+	@exec $(BIN)/cat-cds serve --demo --host "$(HOST)" --port "$(PORT)"
+
+test: install ## run the whole test suite (ARGS="-k name" for a part of it)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: install ## style, types, import directions, data files, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cat-cds codes check
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+format: install ## let ruff put the code in its style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: install ## measure the service against a bare Flask route, as ratios
+	@$(BIN)/python -m tests.bench
+
+lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
+	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --group dev --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
+
+system-deps: ## install the Debian packages that need root (nothing happens when they are there)
+	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then echo "system packages are in place: $(SYSTEM_PACKAGES)"; else \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) .make dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find app hooks fixtures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+# $(call make_venv,DIRECTORY): the first Python that is new enough and can make environments, or one line of advice.
+define make_venv
+@[ -x $(1)/bin/python ] && $(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+old=""; bare=""; \
+for p in $(PYTHON); do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { old="$$old $$p"; continue; }; \
+	$$p -c 'import ensurepip, venv' >/dev/null 2>&1 || { bare=$$p; continue; }; \
+	echo "making $(1) with $$($$p --version)"; rm -rf $(1); exec $$p -m venv $(1); \
+done; \
+if [ -n "$$bare" ]; then \
+	echo "$$bare cannot make virtual environments (no venv or ensurepip module). On Debian or Ubuntu: apt-get install python3-venv" >&2; \
+else \
+	echo "Python 3.11 or newer is needed and none was found (tried:$$old). Install it, or name it: make PYTHON=/path/to/python3 install" >&2; \
+fi; exit 1; }
+endef
+
+$(VENV)/.locked: requirements/dev.txt
+	$(call make_venv,$(VENV))
+	@echo "installing the locked dependencies into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt \
+	|| { echo "The packages could not be installed. Is a package registry reachable (pip config list)?" >&2; exit 1; }
+	@touch $@
+
+# Build tools come from the lock, too: no isolation, nothing unpinned.
+$(VENV)/.project: $(VENV)/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.make/lock/.done: Makefile
+	$(call make_venv,.make/lock)
+	@.make/lock/bin/python -m pip -qq --disable-pip-version-check install $(UV)
+	@touch $@
