@@ -1,0 +1,111 @@
+"""The kinds of record that the service reads: one row each, with prefetch key, FHIR query and who requires it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+LOINC = "http://loinc.org"
+LONGEST_TEMPLATE = 1500
+PATIENT_ID = "{{context.patientId}}"
+EVERY_HOOK = frozenset({"patient-view", "order-select", "order-sign"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One kind of record.
+
+    ``template`` is a FHIR read or search relative to the base, ``{{context.patientId}}`` its only token.
+    ``required_by`` are the hooks that cannot be answered without it. ``first_wave`` marks what
+    patient-view reads before it knows whether the rest matters. ``what`` names it for a clinician.
+    """
+
+    key: str
+    resource_type: str
+    template: str
+    what: str
+    required_by: frozenset[str] = frozenset()
+    first_wave: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is one resource by id, not a search."""
+        return "?" not in self.template
+
+    def query(self, patient_id: str) -> str:
+        """The template for a patient, ready to be put behind the base URL. ``patient_id`` is a checked FHIR id."""
+        return self.template.replace(PATIENT_ID, patient_id)
+
+
+_RECORDS = (
+    Source(
+        key="patient",
+        resource_type="Patient",
+        template=f"Patient/{PATIENT_ID}",
+        what="the patient's details",
+        required_by=EVERY_HOOK,
+        first_wave=True,
+    ),
+    Source(
+        key="conditions",
+        resource_type="Condition",
+        template=f"Condition?patient={PATIENT_ID}&_count=250",
+        what="the problem list",
+        required_by=EVERY_HOOK,
+        first_wave=True,
+    ),
+    Source(
+        key="medications",
+        resource_type="MedicationRequest",
+        template=f"MedicationRequest?patient={PATIENT_ID}&_count=250",
+        what="the medication orders",
+        required_by=frozenset({"patient-view"}),
+    ),
+)
+_ANALYTES = (("creatinine", 10), ("platelets", 10), ("weight", 5), ("height", 5), ("pregnancy", 5))
+_MORE_RECORDS = (
+    Source(
+        key="procedures",
+        resource_type="Procedure",
+        template=f"Procedure?patient={PATIENT_ID}&_count=250",
+        what="the procedures",
+    ),
+    Source(
+        key="allergies",
+        resource_type="AllergyIntolerance",
+        template=f"AllergyIntolerance?patient={PATIENT_ID}&_count=250",
+        what="the allergies",
+    ),
+)
+_WORDS = {"pregnancy": "the pregnancy status"}
+
+
+def table(loinc: Mapping[str, Sequence[str]]) -> tuple[Source, ...]:
+    """All rows, in the order of discovery. ``loinc`` gives the codes of each analyte that has a search of its own.
+
+    Raises:
+        ValueError: an analyte has no codes, or a template is longer than clients can be expected to send.
+    """
+    analytes = tuple(_analyte(key, tuple(loinc.get(key, ())), count) for key, count in _ANALYTES)
+    rows = (*_RECORDS, *analytes, *_MORE_RECORDS)
+    too_long = next((row.key for row in rows if len(row.template) > LONGEST_TEMPLATE), None)
+    if too_long is not None:
+        raise ValueError(f"The query of {too_long} is longer than {LONGEST_TEMPLATE} characters; list fewer codes.")
+    return rows
+
+
+def _analyte(key: str, codes: tuple[str, ...], count: int) -> Source:
+    if not codes:
+        raise ValueError(f"The knowledge lists no LOINC code for {key}.")
+    listed = ",".join(f"{LOINC}|{code}" for code in codes)
+    return Source(
+        key=key,
+        resource_type="Observation",
+        template=f"Observation?patient={PATIENT_ID}&code={listed}&_sort=-date&_count={count}",
+        what=_WORDS.get(key, f"the {key} results" if key in ("creatinine", "platelets") else f"the {key}"),
+    )
+
+
+def for_caller(rows: tuple[Source, ...], overrides: Mapping[str, str]) -> tuple[Source, ...]:
+    """The rows with a caller's own query templates."""
+    if not overrides:
+        return rows
+    return tuple(replace(row, template=overrides[row.key]) if row.key in overrides else row for row in rows)
