@@ -15,6 +15,7 @@ UV := uv==0.13.9
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Warnings of pip about its own configuration are not ours to show.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	.make/lock/bin/uv pip compile --quiet --no-config --no-header --system-certs \
@@ -52,7 +53,8 @@ bench: install ## measure the service against a bare Flask route, as ratios
 
 lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
-	$(LOCK) pyproject.toml --group dev --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
+	$(LOCK) --group build --upgrade --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --group dev --constraints requirements/build.txt --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
 
 system-deps: ## install the Debian packages that need root (nothing happens when they are there)
 	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
