@@ -124,7 +124,7 @@ def updated(draft: Mapping[str, Any], order: ProposedOrder) -> Json | None:
 
 def in_words(order: ProposedOrder) -> str:
     """The order in one plain line: what, how much, which way, how often, from when to when."""
-    return f"{order.drug[:1].upper()}{order.drug[1:]} {_dosage_text(order)}"
+    return f"{order.drug} {_dosage_text(order)}"
 
 
 def warm() -> None:

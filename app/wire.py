@@ -228,7 +228,7 @@ def _actions(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call
     if draft and orders and call.replace_form == "update":
         updated = order_resource.updated(draft, orders[0])
         if updated is not None:
-            change = f"Change the draft order to: {order_resource.in_words(orders[0])}"
+            change = f"Change the draft order to {order_resource.in_words(orders[0])}"
             first = {"type": "update", "description": change, "resource": updated}
             return [first, *_creates(card, proposal, about, call, skip=1)]
     creates = _creates(card, proposal, about, call)
