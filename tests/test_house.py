@@ -135,8 +135,8 @@ def test_the_rule_holds_in_the_small_house(rule: Rule, house: Path) -> None:
         (
             rules.readme_tree,
             "README.md",
-            README.replace("the rooms\n", "\n"),
-            "README.md does not say what app/rooms.py holds",
+            README.replace("the project\n", "\n", 1),
+            "README.md does not say what pyproject.toml holds",
         ),
         (
             rules.unused_dependencies,
@@ -266,17 +266,17 @@ def test_a_variable_that_is_no_setting_is_noticed(house: Path) -> None:
     assert rules.settings_undocumented(house, TABLE) == ["CAT_CDS_CELLAR is not a setting"]
 
 
-def test_renewing_the_readme_keeps_what_people_wrote_and_adds_what_is_new(house: Path) -> None:
+def test_renewing_the_readme_adds_what_is_new_and_keeps_what_people_wrote(house: Path) -> None:
     write(house / "app/attic.py", '"""Old things, in boxes. Nobody looks at them."""\n')
     table = TABLE + "\n| `CAT_CDS_ATTIC` | | what lies there |"
 
-    text = readme.renewed(house, README.replace("  test_rooms.py      of the rooms\n", ""), table)
+    text = readme.renewed(house, README.replace("  rooms.py           the rooms\n", ""), table)
     write(house / "README.md", text)
 
     words = {entry.path: entry.words for entry in readme.entries(text)}
     assert words["app/attic.py"] == "Old things, in boxes"
-    assert words["app/rooms.py"] == "the rooms"
-    assert words["tests/test_rooms.py"] == ""
+    assert words["app/rooms.py"] == "The rooms"
+    assert words["fixtures/ehr/"] == "charts"
     assert rules.settings_undocumented(house, table) == []
-    assert rules.readme_tree(house) == ["README.md does not say what tests/test_rooms.py holds"]
+    assert rules.readme_tree(house) == []
     assert "See [the tree](#the-tree)" in text

@@ -1,7 +1,7 @@
 """The two parts of README.md that a machine keeps true: the tree and the table of settings.
 
-``make readme`` renews both. A description that a person wrote in the tree is kept; a new module gets the first
-sentence of its docstring.
+``make readme`` renews both. A module is described by the first sentence of its docstring; what a person wrote in the
+tree about any other file is kept.
 """
 
 from __future__ import annotations
@@ -85,6 +85,11 @@ def entries(text: str) -> list[Entry]:
     return found
 
 
+def wordless(text: str) -> list[str]:
+    """Paths in the tree of which nothing is said. The directory speaks for its ``__init__.py``."""
+    return [entry.path for entry in entries(text) if not entry.words and not entry.path.endswith("/__init__.py")]
+
+
 def first_sentence(module: Path) -> str:
     """The first sentence of a module's docstring, without its full stop; empty when it has none."""
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
@@ -93,16 +98,17 @@ def first_sentence(module: Path) -> str:
 
 def tree(root: Path, text: str) -> str:
     """The tree as it has to stand in the README whose present text is given."""
-    words = {entry.path: entry.words for entry in entries(text)}
+    written = {entry.path: entry.words for entry in entries(text)}
     lines = []
     for path in paths_on_disk(root):
-        said = words.get(path, "")
-        if not said:
-            module = root / path / "__init__.py" if path.endswith("/") else root / path
-            said = first_sentence(module) if module.suffix == ".py" and module.is_file() else ""
+        module = root / path / "__init__.py" if path.endswith("/") else root / path
+        words = first_sentence(module) if module.suffix == ".py" and module.is_file() else ""
+        if module.name == "__init__.py" and not path.endswith("/"):
+            words = ""  # its directory has said it
+        words = words or written.get(path, "")
         depth = path.rstrip("/").count("/")
         name = "  " * depth + path.rstrip("/").rpartition("/")[2] + ("/" if path.endswith("/") else "")
-        lines.append(f"{name:<{COLUMN - 1}} {said}".rstrip())
+        lines.append(f"{name:<{COLUMN - 1}} {words}".rstrip())
     return "\n".join(lines)
 
 
@@ -134,6 +140,6 @@ if __name__ == "__main__":
     here = Path(__file__).resolve().parents[2]
     readme = here / "README.md"
     readme.write_text(renewed(here, readme.read_text(encoding="utf-8"), settings_table()), encoding="utf-8")
-    silent = [entry.path for entry in entries(readme.read_text(encoding="utf-8")) if not entry.words]
+    silent = wordless(readme.read_text(encoding="utf-8"))
     if silent:
         sys.exit("Say in README.md what these hold: " + ", ".join(silent))

@@ -62,12 +62,13 @@ def empty_names(root: Path) -> list[str]:
 
 def readme_tree(root: Path) -> list[str]:
     """The tree in the README is the tree on disk, each line with a few words."""
-    shown = {entry.path: entry.words for entry in readme.entries(read(root / "README.md"))}
+    text = read(root / "README.md")
+    shown = [entry.path for entry in readme.entries(text)]
     there = readme.paths_on_disk(root)
     return (
         [f"{path} is not in README.md: make readme" for path in there if path not in shown]
         + [f"README.md shows {path}, which does not exist: make readme" for path in shown if path not in there]
-        + [f"README.md does not say what {path} holds" for path, words in shown.items() if not words]
+        + [f"README.md does not say what {path} holds" for path in readme.wordless(text)]
     )
 
 
