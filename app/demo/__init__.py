@@ -1,0 +1,6 @@
+"""Demo mode: a FHIR R4 server with the fixture patients, in the same process."""
+
+from app.demo.charts import anchor
+from app.demo.server import blueprint
+
+__all__ = ["anchor", "blueprint"]
