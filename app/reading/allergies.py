@@ -1,0 +1,80 @@
+"""AllergyIntolerance -> hooks.facts.Allergy, when the substance is a drug of ours or one of its classes."""
+
+import re
+
+from app.reading.elements import (
+    Json,
+    Resource,
+    codings,
+    earliest,
+    items,
+    label,
+    objects,
+    own_reference,
+    status,
+    texts,
+)
+from app.reading.lookup import Lookup
+from hooks.facts import Allergy
+
+_IN_FORCE = frozenset({"active", "unconfirmed", "confirmed", None})
+_NOT_TRUE = frozenset({"refuted", "entered-in-error"})
+_LMWH = re.compile(r"\blmwh?\b|\blow[- ]molecular[- ]weight[- ]heparins?\b", re.IGNORECASE)
+_LMWH_CODES = frozenset({"373294004"})
+_HIT = re.compile(r"\bHITT?\b|(?i:\bheparin[- ](?:induced|associated)[- ]thrombocytop)")
+_DENIED = re.compile(r"\b(?:no|not|non-immune|negative|excluded|ruled out|denies|without)\b", re.IGNORECASE)
+_HIT_TOPIC, _CONTRAINDICATION = "hit", "contraindication"
+
+
+def read_allergy(resource: Resource, lookup: Lookup) -> Allergy | None:
+    """The allergy, or None when it is over, refuted, or to nothing of ours."""
+    if status(resource.get("clinicalStatus") or resource.get("status")) not in _IN_FORCE:
+        return None
+    if status(resource.get("verificationStatus")) in _NOT_TRUE:
+        return None
+    reactions = objects(resource.get("reaction"))
+    concept = resource.get("code") or resource.get("substance")
+    substances = [concept, *(one for reaction in reactions for one in items(reaction.get("substance")))]
+    hit = any(_says_hit(one, lookup) for one in (concept, *_manifestations(reactions)))
+    for substance in substances:
+        if any(_DENIED.search(text) for text in texts(substance)):
+            continue
+        whole_class = _class_of(substance)
+        drug = None if whole_class else lookup.drug(substance)
+        if whole_class or drug is not None:
+            break
+    else:
+        whole_class, drug = ("UFH" if hit else None), None
+    if whole_class is None and drug is None:
+        return None
+    return Allergy(
+        reference=own_reference(resource),
+        label=label(concept) or next((text for text in map(label, substances) if text), ""),
+        drug=drug,
+        anticoagulant_class=whole_class or (drug.anticoagulant if drug is not None else None),
+        reaction_is_hit=hit,
+        recorded=earliest(resource, "recordedDate", "assertedDate", "onsetDateTime"),
+    )
+
+
+def _class_of(concept: Json) -> str | None:
+    coded = any(code in _LMWH_CODES for _, code, _ in codings(concept))
+    return "LMWH" if coded or any(_LMWH.search(text) for text in texts(concept)) else None
+
+
+def _manifestations(reactions: tuple[Resource, ...]) -> tuple[Json, ...]:
+    """What happened: manifestation concepts (R5: CodeableReference) and descriptions."""
+    found: list[Json] = []
+    for reaction in reactions:
+        for one in items(reaction.get("manifestation")):
+            found.append(one["concept"] if isinstance(one, dict) and "concept" in one else one)
+        found.append(reaction.get("description"))
+    return tuple(found)
+
+
+def _says_hit(concept: Json, lookup: Lookup) -> bool:
+    """Whether a code or a word says heparin-induced thrombocytopenia, and does not deny it."""
+    coded = lookup.meanings(concept)
+    if coded:
+        return any(m.topic.lower() == _HIT_TOPIC and _CONTRAINDICATION in (m.kind, *m.tags) for m in coded)
+    return any(_HIT.search(text) and not _DENIED.search(text) for text in texts(concept))

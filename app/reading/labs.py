@@ -1,0 +1,181 @@
+"""Observation -> Reading, PregnancyStatus, or Unusable with the reason in words."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.reading.elements import (
+    Json,
+    Quantity,
+    Resource,
+    codings,
+    label,
+    number,
+    objects,
+    own_reference,
+    read_date,
+    read_moment,
+    read_period,
+    read_quantity,
+    status,
+    string,
+)
+from app.reading.lookup import Lookup
+from hooks.facts import PartialDate, PregnancyStatus, Reading, Unusable
+
+_USABLE = frozenset({"final", "amended", "corrected"})
+_PROVISIONAL = frozenset({"preliminary"})
+_TEXT_VALUE = re.compile(r"\s*((?:<=|>=|<|>)?\s*[+-]?[0-9]+(?:\.[0-9]+)?)\s*(\S.{0,30})?", re.DOTALL)
+_PREGNANCY_LOINC = "82810-3"
+_PREGNANT = {"77386006": True, "60001007": False}
+_LOINC = "loinc"
+_SHOWN_VALUE = 40
+
+NAMES = {"creatinine": ("creat", "kreat"), "platelets": ("platelet", "thrombocyt", "thrombozyt"), "weight": (), "height": ()}
+"""Prefetch keys of one analyte -> stems by which a result that carries no code of ours still shows what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A result that could not be used. ``analyte`` groups it; a ``provisional`` one matters only when there is no other."""
+
+    analyte: str
+    unusable: Unusable
+    provisional: bool = False
+
+
+Fact = Reading | PregnancyStatus | Problem
+
+
+def read_observation(resource: Resource, lookup: Lookup, key: str) -> tuple[Fact, ...]:
+    """The facts in an Observation that came under a prefetch ``key``; () when it is none of ours."""
+    concept = resource.get("code")
+    row = lookup.analyte(concept)
+    if row is not None:
+        return tuple(_results(resource, resource, row, lookup))
+    parts = resource.get("component")
+    if parts:
+        inner = [(part, lookup.analyte(part.get("code"))) for part in objects(parts)]
+        return tuple(fact for part, its in inner if its is not None for fact in _results(part, resource, its, lookup))
+    if any(code == _PREGNANCY_LOINC for _, code, _ in codings(concept)):
+        return tuple(_pregnancy(resource))
+    return tuple(_unknown(resource, concept, key))
+
+
+def _results(part: Resource, whole: Resource, row: Any, lookup: Lookup) -> Iterator[Fact]:
+    """The result in ``part`` (an Observation or a component of it), dated by the ``whole``."""
+    state = status(whole.get("status"))
+    if state not in _USABLE and state not in _PROVISIONAL and state is not None:
+        return
+    taken, moment = when(whole)
+    item = row.analyte_label
+
+    def problem(reason: str, *, provisional: bool = False) -> Problem:
+        return Problem(
+            analyte=row.analyte, unusable=Unusable(item=item, reason=reason, taken=taken), provisional=provisional
+        )
+
+    if state is None:
+        yield problem("the result has no status")
+    elif state in _PROVISIONAL:
+        yield problem("the result is preliminary", provisional=True)
+    elif row.excluded:
+        yield problem(row.excluded)
+    elif taken is None:
+        yield problem("the result has no usable date")
+    else:
+        quantity, reason = _value(part)
+        if quantity is None:
+            yield problem(reason)
+            return
+        value = lookup.books.labs.canonical(row.analyte, quantity.value, quantity.code, quantity.unit)
+        if isinstance(value, str):
+            yield problem(value)
+            return
+        yield Reading(
+            analyte=row.analyte,
+            value=value,
+            shown=str(quantity),
+            taken=taken,
+            moment=moment,
+            comparator=quantity.comparator,
+            remark=row.remark,
+            reference=own_reference(whole),
+        )
+
+
+def when(resource: Resource) -> tuple[PartialDate | None, str]:
+    """Day and instant of an observation: effective, else issued; ``issued`` orders the results of its own day."""
+    for name in ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "appliesDateTime"):
+        value = resource.get(name)
+        if name == "effectivePeriod":
+            start, end = read_period(value)
+            raw = value.get("start" if start is not None else "end") if isinstance(value, dict) else None
+            taken = start or end
+        elif name == "effectiveTiming":
+            events = value.get("event") if isinstance(value, dict) else None
+            raw = events[0] if isinstance(events, list) and events else events
+            taken = read_date(raw)
+        else:
+            raw, taken = value, read_date(value)
+        if taken is not None:
+            moment = read_moment(raw)
+            issued = resource.get("issued")
+            return taken, moment or (read_moment(issued) if read_date(issued) == taken else "")
+    issued = resource.get("issued")
+    return read_date(issued), read_moment(issued)
+
+
+def _value(part: Resource) -> tuple[Quantity | None, str]:
+    """The number of a result, or why there is none."""
+    given = part.get("valueQuantity")
+    if given is not None:
+        quantity = read_quantity(given)
+        if quantity is not None:
+            return quantity, ""
+        inner = given.get("value") if isinstance(given, dict) else None
+        return (None, "the value is not a number") if inner is not None else (None, _absent(part) or "there is no value")
+    text = part.get("valueString")
+    if isinstance(text, str) and text.strip():
+        match = _TEXT_VALUE.fullmatch(text)
+        found = number(match[1]) if match is not None else None
+        if match is None or found is None:
+            return None, f"the value is text (“{text.strip()[:_SHOWN_VALUE]}”), not a number"
+        return Quantity(value=found[0], comparator=found[1], unit=string(match[2])), ""
+    whole = number(part.get("valueInteger"))
+    if whole is not None:
+        return Quantity(value=whole[0], comparator=whole[1]), ""
+    coded = label(part.get("valueCodeableConcept"))
+    if coded:
+        return None, f"the value is text (“{coded[:_SHOWN_VALUE]}”), not a number"
+    return None, _absent(part) or "there is no value"
+
+
+def _absent(part: Resource) -> str:
+    why = label(part.get("dataAbsentReason"))
+    return f"there is no value ({why[:_SHOWN_VALUE]})" if why else ""
+
+
+def _pregnancy(resource: Resource) -> Iterator[PregnancyStatus]:
+    taken, _ = when(resource)
+    if taken is None or status(resource.get("status")) not in _USABLE:
+        return
+    for _, code, _ in codings(resource.get("valueCodeableConcept")):
+        if code in _PREGNANT:
+            yield PregnancyStatus(pregnant=_PREGNANT[code], taken=taken, reference=own_reference(resource))
+            return
+
+
+def _unknown(resource: Resource, concept: Json, key: str) -> Iterator[Problem]:
+    """A result that came under the key of one analyte with a code that we do not know, unless it is plainly another thing.
+
+    A LOINC code that is not ours is another thing, except where its words name the analyte of the key.
+    """
+    if key not in NAMES or status(resource.get("status")) not in _USABLE:
+        return
+    words = label(concept)
+    named = any(stem in words.lower() for stem in NAMES[key])
+    if named or not any(_LOINC in system for system, _, _ in codings(concept)):
+        reason = f"the result “{words[:_SHOWN_VALUE]}” has no code that this service knows"
+        yield Problem(analyte=key, unusable=Unusable(item=key, reason=reason, taken=when(resource)[0]))

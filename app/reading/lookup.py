@@ -1,0 +1,141 @@
+"""Asks the knowledge about a concept, once for each different concept of a call.
+
+A chart repeats the same few codes thousands of times; what the knowledge said about them is kept for the
+length of one call, so that an irrelevant resource costs a look into a dict.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from app.reading.elements import Json, Pointer, RawCoding, Resource, codings, own_reference, read_reference, texts
+from hooks.facts import Coding, Drug, Meaning
+
+
+class Codes(Protocol):
+    """What reading needs of ``hooks.codes.CodeBook``."""
+
+    def meanings(self, codings: tuple[Coding, ...], /) -> tuple[Meaning, ...]:
+        """What the codes mean; empty when any is denied or none is known."""
+        ...
+
+    def canonical_system(self, system: str, /) -> str:
+        """The canonical URI of a code system given as URI, URL variant or OID."""
+        ...
+
+    def named(self, topic: str, text: str, /) -> Meaning | None:
+        """The meaning in ``topic`` that a text names, or None."""
+        ...
+
+
+class Drugs(Protocol):
+    """What reading needs of ``hooks.drugs.DrugBook``."""
+
+    def match(self, codings: tuple[Coding, ...], text: str, /) -> Drug | None:
+        """The drug of the codes, else of the text."""
+        ...
+
+
+class Labs(Protocol):
+    """What reading needs of ``hooks.labs.LabBook``."""
+
+    def analyte(self, codings: tuple[Coding, ...], /) -> Any:
+        """The row of an observation code, or None."""
+        ...
+
+    def canonical(self, analyte: str, value: Decimal, unit_code: str, unit_text: str, /) -> Decimal | str:
+        """The value in the canonical unit, or in words why not."""
+        ...
+
+
+class Books(Protocol):
+    """What reading needs of ``hooks.knowledge.Knowledge``."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes of conditions, procedures and orders."""
+        ...
+
+    @property
+    def drugs(self) -> Drugs:
+        """Drugs."""
+        ...
+
+    @property
+    def labs(self) -> Labs:
+        """Laboratory codes and units."""
+        ...
+
+
+Index = dict[tuple[str, str], Resource]
+"""Resources by (type, id) and by ("", id)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """The knowledge, with what it already said in this call."""
+
+    books: Books
+    meant: dict[tuple[RawCoding, ...], tuple[Meaning, ...]] = field(default_factory=dict)
+    drugs: dict[tuple[tuple[RawCoding, ...], tuple[str, ...]], Drug | None] = field(default_factory=dict)
+    analytes: dict[tuple[RawCoding, ...], Any] = field(default_factory=dict)
+
+    def codings(self, raw: tuple[RawCoding, ...]) -> tuple[Coding, ...]:
+        """The codings with canonical systems."""
+        canonical = self.books.codes.canonical_system
+        return tuple(Coding(system=canonical(s) if s else "", code=c, display=d) for s, c, d in raw)
+
+    def meanings(self, concept: Json) -> tuple[Meaning, ...]:
+        """What the codes of a concept mean."""
+        raw = codings(concept)
+        if not raw:
+            return ()
+        found = self.meant.get(raw)
+        if found is None:
+            found = self.meant[raw] = self.books.codes.meanings(self.codings(raw))
+        return found
+
+    def named(self, topics: tuple[str, ...], concept: Json) -> tuple[Meaning, ...]:
+        """What the words of a concept name among ``topics``."""
+        words = " ".join(texts(concept))
+        found = (self.books.codes.named(topic, words) for topic in topics) if words else ()
+        return tuple(meaning for meaning in found if meaning is not None)
+
+    def drug(self, concept: Json) -> Drug | None:
+        """The drug of a concept, by its codes, else by its text, else by a display."""
+        raw, words = codings(concept), texts(concept)
+        key = (raw, words)
+        if key not in self.drugs:
+            listed = self.codings(raw)
+            tries = (self.books.drugs.match(listed, text) for text in words or ("",))
+            self.drugs[key] = next((drug for drug in tries if drug is not None), None)
+        return self.drugs[key]
+
+    def analyte(self, concept: Json) -> Any:
+        """The laboratory row of a concept's codes, or None."""
+        raw = codings(concept)
+        if raw not in self.analytes:
+            self.analytes[raw] = self.books.labs.analyte(self.codings(raw)) if raw else None
+        return self.analytes[raw]
+
+
+def index_resource(index: Index, resource: Resource, url: str = "") -> None:
+    """Makes a resource findable by its own reference and by the URL of its Bundle entry."""
+    own = own_reference(resource)
+    for pointer in (read_reference(own), read_reference(url)):
+        if pointer is not None and pointer.kind != "#":
+            index.setdefault((pointer.kind, pointer.id), resource)
+            index.setdefault(("", pointer.id), resource)
+
+
+def find(index: Index, pointer: Pointer | None, holder: Resource) -> Resource | None:
+    """The resource that a pointer in ``holder`` means: a contained one, else one of the index."""
+    if pointer is None:
+        return None
+    if pointer.kind == "#":
+        contained = holder.get("contained")
+        for inner in contained if isinstance(contained, list) else (contained,):
+            if isinstance(inner, dict) and str(inner.get("id")).lstrip("#") == pointer.id:
+                return inner
+        return None
+    return index.get((pointer.kind, pointer.id))

@@ -1,0 +1,94 @@
+"""Draft orders of a call -> hooks.facts.Orders: what is in focus, and what else is under the pen."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.hook_request import HookRequest
+from app.reading.elements import Resource
+from app.reading.lookup import Books, Index, Lookup, index_resource
+from app.reading.medications import order_of, read_medicine
+from app.reading.ownership import belongs
+from app.reading.procedures import ORDER_TOPICS, read_service
+from hooks.facts import MedicationOrder, Orders, ServiceOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersRead:
+    """The orders; references of Medications in focus that stand outside the request, to be read once;
+    how many drafts belonged to another patient.
+    """
+
+    orders: Orders
+    unresolved: tuple[str, ...] = ()
+    dropped: int = 0
+
+
+def read_orders(
+    request: HookRequest,
+    knowledge: Books,
+    medications: Mapping[str, dict[str, Any]] | None = None,
+    conditions: Iterable[Resource] = (),
+) -> OrdersRead:
+    """The drafts of a call.
+
+    In focus are those of ``request.in_focus`` that are an anticoagulant, a thrombolytic, a filter, stocking,
+    thrombolysis or bed-rest order, or a medicine that could not be identified. ``medications`` are Medications
+    read from the FHIR server, by the reference in ``unresolved``; ``conditions`` those of the record,
+    which a ``reasonReference`` of a draft may point to.
+    """
+    lookup, index = Lookup(books=knowledge), _index(request, medications or {}, conditions)
+    focus: list[MedicationOrder | ServiceOrder] = []
+    others: list[MedicationOrder | ServiceOrder] = []
+    unresolved: dict[str, None] = {}
+    chosen, dropped = frozenset(request.in_focus), 0
+    for at, entry in enumerate(request.draft_orders):
+        resource = entry["resource"]
+        if not belongs(resource, request.patient_id):
+            dropped += 1
+            continue
+        order, unread = _order(resource, lookup, index)
+        if order is None:
+            continue
+        if at in chosen and _is_ours(order):
+            focus.append(order)
+            if unread:
+                unresolved[unread] = None
+        else:
+            others.append(order)
+    return OrdersRead(
+        orders=Orders(in_focus=tuple(focus), others=tuple(others)), unresolved=tuple(unresolved), dropped=dropped
+    )
+
+
+def _index(
+    request: HookRequest, medications: Mapping[str, dict[str, Any]], conditions: Iterable[Resource]
+) -> Index:
+    index: Index = {}
+    for entry in request.draft_orders:
+        url = entry.get("fullUrl")
+        index_resource(index, entry["resource"], url if isinstance(url, str) else "")
+    for reference, medication in medications.items():
+        index_resource(index, medication, reference)
+    for condition in conditions:
+        index_resource(index, condition)
+    return index
+
+
+def _order(resource: Resource, lookup: Lookup, index: Index) -> tuple[MedicationOrder | ServiceOrder | None, str]:
+    """The order when it means something to us, and the reference of a Medication still to be read."""
+    kind = resource.get("resourceType")
+    if kind in ("ServiceRequest", "DeviceRequest"):
+        return read_service(resource, lookup, index), ""
+    if kind != "MedicationRequest":
+        return None, ""
+    medicine = read_medicine(resource, lookup, index)
+    if medicine is None or (medicine.drug is None and not medicine.unresolved):
+        return None, ""
+    return order_of(resource, medicine, lookup, index), medicine.unread
+
+
+def _is_ours(order: MedicationOrder | ServiceOrder) -> bool:
+    if isinstance(order, ServiceOrder):
+        return any(order.means(topic) for topic in ORDER_TOPICS)
+    return order.unresolved or (order.drug is not None and (order.drug.anticoagulant is not None or order.drug.thrombolytic))

@@ -1,0 +1,197 @@
+"""What was got of the record -> hooks.facts.Patient. After this FHIR is over."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeVar
+
+from app.gather import Got
+from app.reading.allergies import read_allergy
+from app.reading.conditions import read_condition
+from app.reading.elements import Resource, own_reference, read_date
+from app.reading.labs import Problem, read_observation
+from app.reading.lookup import Books, Index, Lookup, index_resource
+from app.reading.medications import read_medication_order
+from app.reading.ownership import belongs
+from app.reading.person import is_deceased, read_sex
+from app.reading.procedures import read_procedure, read_service
+from hooks.facts import (
+    Allergy,
+    Diagnosis,
+    Gap,
+    MedicationOrder,
+    PastProcedure,
+    Patient,
+    PregnancyStatus,
+    Reading,
+    ServiceOrder,
+    Unusable,
+)
+
+Fact = TypeVar("Fact")
+_Pile = dict[str, list[tuple[Resource, str]]]
+"""Resources of the patient by type, each with the prefetch key that it came under."""
+
+_READ = frozenset(
+    {"Condition", "MedicationRequest", "Procedure", "ServiceRequest", "DeviceRequest", "AllergyIntolerance", "Observation"}
+)
+_TIES = ("onset", "recorded", "authored", "performed", "status", "taken")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRead:
+    """The patient; how many resources belonged to another one; whether the record says that the patient has died."""
+
+    patient: Patient
+    dropped: int = 0
+    deceased: bool = False
+
+
+def read_patient(got: Mapping[str, Got], patient_id: str, as_of: date, knowledge: Books) -> PatientRead:
+    """All that the record says and the knowledge understands about the patient, in an order of its own.
+
+    ``got`` may hold any resource under any key (mixed Bundles): the type of a resource decides how it is read.
+    """
+    lookup, index, pile = Lookup(books=knowledge), Index(), _Pile()
+    person, dropped = _sort(got, patient_id, pile, index)
+    born = read_date(person.get("birthDate")) if person is not None else None
+    readers: dict[str, Callable[[Resource], object | None]] = {
+        "Condition": lambda resource: read_condition(resource, lookup, born),
+        "MedicationRequest": lambda resource: _of_ours(read_medication_order(resource, lookup, index)),
+        "Procedure": lambda resource: read_procedure(resource, lookup),
+        "ServiceRequest": lambda resource: read_service(resource, lookup, index),
+        "DeviceRequest": lambda resource: read_service(resource, lookup, index),
+        "AllergyIntolerance": lambda resource: read_allergy(resource, lookup),
+    }
+    facts = _Facts()
+    for kind, reader in readers.items():
+        for resource, _ in pile.get(kind, ()):
+            fact = reader(resource)
+            if fact is not None:
+                facts.add(resource, (fact,))
+    for resource, key in pile.get("Observation", ()):
+        found = read_observation(resource, lookup, key)
+        if found:
+            facts.add(resource, found)
+    readings = _by_analyte(facts.of(Reading))
+    return PatientRead(
+        patient=Patient(
+            as_of=as_of,
+            born=born,
+            sex=read_sex(person) if person is not None else None,
+            diagnoses=facts.of(Diagnosis),
+            medications=facts.of(MedicationOrder),
+            procedures=facts.of(PastProcedure),
+            services=facts.of(ServiceOrder),
+            allergies=facts.of(Allergy),
+            readings=readings,
+            pregnancy=tuple(sorted(facts.of(PregnancyStatus), key=lambda status: status.taken, reverse=True)),
+            unusable=_unusable(facts.of(Problem), readings),
+            gaps=_gaps(got, person),
+        ),
+        dropped=dropped,
+        deceased=person is not None and is_deceased(person),
+    )
+
+
+def _sort(got: Mapping[str, Got], patient_id: str, pile: _Pile, index: Index) -> tuple[Resource | None, int]:
+    """Fills the pile and the index; the Patient resource, and how many resources were another patient's."""
+    person: Resource | None = None
+    dropped = 0
+    for key, one in got.items():
+        for resource in one.resources:
+            kind = resource.get("resourceType")
+            if not isinstance(kind, str):
+                continue
+            if kind == "Patient":
+                if resource.get("id") in (patient_id, None):
+                    person = person or resource
+                else:
+                    dropped += 1
+            elif kind == "Medication":
+                index_resource(index, resource)
+            elif kind in _READ:
+                if belongs(resource, patient_id):
+                    pile.setdefault(kind, []).append((resource, key))
+                    if kind == "Condition":
+                        index_resource(index, resource)
+                else:
+                    dropped += 1
+    return person, dropped
+
+
+def _of_ours(order: MedicationOrder | None) -> MedicationOrder | None:
+    """The order when its drug is known or could not be identified; None when it is known to be none of ours."""
+    return order if order is not None and (order.drug is not None or order.unresolved) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts of each resource, a resource that came twice counted once (the later version of it)."""
+
+    by_resource: dict[object, tuple[str, tuple[object, ...]]] = field(default_factory=dict)
+
+    def add(self, resource: Resource, facts: tuple[object, ...]) -> None:
+        name: object = own_reference(resource) or len(self.by_resource)
+        updated = _last_updated(resource)
+        known = self.by_resource.get(name)
+        if known is None or updated > known[0]:
+            self.by_resource[name] = (updated, facts)
+
+    def of(self, kind: type[Fact]) -> tuple[Fact, ...]:
+        """The facts of one type, by reference, so that the order in which resources came does not matter."""
+        found = [fact for _, facts in self.by_resource.values() for fact in facts if isinstance(fact, kind)]
+        return tuple(sorted(found, key=_place))
+
+
+def _last_updated(resource: Resource) -> str:
+    meta = resource.get("meta")
+    updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return updated if isinstance(updated, str) else ""
+
+
+def _place(fact: Any) -> tuple[str, ...]:
+    return (
+        getattr(fact, "reference", ""),
+        getattr(fact, "label", ""),
+        *(str(getattr(fact, name, "")) for name in _TIES),
+    )
+
+
+def _by_analyte(readings: Iterable[Reading]) -> dict[str, tuple[Reading, ...]]:
+    """The readings of each analyte, newest first: by day, then by moment; conflicting ones all stay."""
+    found: dict[str, list[Reading]] = {}
+    for reading in readings:
+        found.setdefault(reading.analyte, []).append(reading)
+    for listed in found.values():
+        listed.sort(key=lambda r: (r.taken.earliest, r.taken.latest, r.moment, r.reference, r.value), reverse=True)
+    return {analyte: tuple(listed) for analyte, listed in sorted(found.items())}
+
+
+def _unusable(problems: Iterable[Problem], readings: Mapping[str, tuple[Reading, ...]]) -> tuple[Unusable, ...]:
+    """What could not be used, newest first, each reason once with its newest date.
+
+    A preliminary result is named only when there is no other of its analyte.
+    """
+    found: dict[tuple[str, str], Unusable] = {}
+    for problem in problems:
+        one = problem.unusable
+        if problem.provisional and readings.get(problem.analyte):
+            continue
+        known = found.get((one.item, one.reason))
+        if known is None or _day(one) > _day(known):
+            found[one.item, one.reason] = one
+    listed = sorted(found.values(), key=lambda one: (one.item, one.reason))
+    return tuple(sorted(listed, key=_day, reverse=True))
+
+
+def _day(one: Unusable) -> date:
+    return one.taken.latest if one.taken is not None else date.min
+
+
+def _gaps(got: Mapping[str, Got], person: Resource | None) -> tuple[Gap, ...]:
+    gaps = [one.gap for one in got.values() if one.gap is not None]
+    asked = got.get("patient")
+    if person is None and asked is not None and asked.resources and asked.gap is None:
+        gaps.append(Gap(key="patient", reason="the Patient resource that came is not this patient's", failed=True))
+    return tuple(gaps)
