@@ -55,6 +55,7 @@ class Client(BaseModel):
     issuer: Annotated[str, Field(min_length=1)]
     jwks_file: str | None = None
     jwks_url: str | None = None
+    jku: list[str] = []
     algorithms: list[Algorithm] = ["ES384", "RS384"]
     max_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
     tenants: list[str] = []

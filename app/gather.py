@@ -13,14 +13,13 @@ from typing import Any, Literal
 from app.errors import MissingDataError
 from app.fhir_client import Deadline, Fetch, FetchError, covers, next_page, same_origin
 from app.hook_request import FhirAccess, HookRequest
-from app.sources import Source
+from app.sources import NEWEST_FIRST, Page, Source, page_of
 from hooks.facts import Gap
 
 Json = dict[str, Any]
 Origin = Literal["prefetch", "fetched", "none"]
 
 MOST_MEDICATIONS = 20  # Medication resources read one by one in a call
-_NEWEST_FIRST = "_sort=-date"
 _MEDICATION = re.compile(
     r"(?P<base>https?://.+/)?Medication/(?P<id>(?!\.{1,2}(?:/|$))[A-Za-z0-9\-.]{1,64})(?:/_history/.*)?"
 )
@@ -57,14 +56,6 @@ class Reach:
     pool: Executor
     deadline: Deadline
     max_pages: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """A FHIR answer taken apart: the resources that count, and whether the server said it failed."""
-
-    resources: tuple[Json, ...]
-    failed: bool
 
 
 def check_preconditions(sources: Iterable[Source], request: HookRequest, reach: Reach | None) -> None:
@@ -139,7 +130,7 @@ def _from_prefetch(source: Source, request: HookRequest) -> Got | None:
     if source.key not in request.prefetch:
         return None
     value = request.prefetch[source.key]
-    page = _page(source, value, request.patient_id) if value is not None else _Page(resources=(), failed=False)
+    page = page_of(source, value, request.patient_id) if value is not None else Page(resources=(), failed=False)
     if page is None:
         return None
     if page.failed:
@@ -178,9 +169,9 @@ def _fetched(source: Source, request: HookRequest, reach: Reach) -> Got:
         try:
             first = reach.fetch(reach.access, address, reach.deadline)
         except FetchError as refused:
-            if refused.status != 400 or _NEWEST_FIRST not in address:  # noqa: PLR2004 - HTTP status
+            if refused.status != 400 or NEWEST_FIRST not in address:  # noqa: PLR2004 - HTTP status
                 raise
-            address, ordered = address.replace(f"&{_NEWEST_FIRST}", ""), False
+            address, ordered = address.replace(f"&{NEWEST_FIRST}", ""), False
             first = reach.fetch(reach.access, address, reach.deadline)
     except FetchError as error:
         return _gap(source, error.reason, failed=True, origin="fetched")
@@ -197,7 +188,7 @@ def _all_pages(
     resources: list[Json] = []
     body, problem, seen = first, "", {address}
     while True:
-        page = _page(source, body, request.patient_id)
+        page = page_of(source, body, request.patient_id)
         if page is None or page.failed or (source.is_read and not page.resources):
             problem = "the answer of the FHIR server could not be used"
             break
@@ -221,44 +212,9 @@ def _all_pages(
     return Got(key=source.key, resources=tuple(resources), gap=gap, origin=origin)
 
 
-def _page(source: Source, value: object, patient_id: str) -> _Page | None:
-    """A resource, Bundle or OperationOutcome taken apart; None for anything else.
-
-    A Bundle may be of any type, lack its type or entries, and hold included resources of other types.
-    """
-    if not isinstance(value, dict):
-        return None
-    kind = value.get("resourceType")
-    if kind == "OperationOutcome":
-        return _Page(resources=(), failed=True)
-    if kind == source.resource_type:
-        held = [value]
-    elif kind == "Bundle" and isinstance(entries := value.get("entry", []) or [], list):
-        held = [e["resource"] for e in entries if isinstance(e, dict) and isinstance(e.get("resource"), dict)]
-    else:
-        return None
-    kinds = ("MedicationRequest", "Medication") if source.key == "medications" else (source.resource_type,)
-    resources = tuple(r for r in held if r.get("resourceType") in kinds)
-    if source.is_read:
-        resources = tuple(r for r in resources if r.get("id") in (patient_id, None))
-        if held and not resources:
-            return None
-    return _Page(resources=resources, failed=any(_is_failure(r) for r in held))
-
-
-def _is_failure(resource: Json) -> bool:
-    """Whether it is an OperationOutcome with an error in it; a mere warning beside the matches is none."""
-    if resource.get("resourceType") != "OperationOutcome":
-        return False
-    issues = resource.get("issue")
-    return not isinstance(issues, list) or any(
-        not isinstance(issue, dict) or issue.get("severity") in ("error", "fatal") for issue in issues
-    )
-
-
 def _is_newest_first(source: Source, resources: Iterable[Json]) -> bool:
     """Whether only the newest are wanted and these are in that order, so that further pages do not matter."""
-    if _NEWEST_FIRST not in source.template:
+    if NEWEST_FIRST not in source.template:
         return False
     days = [_day(resource) for resource in resources]
     return bool(days) and all(days) and all(a >= b for a, b in pairwise(days))

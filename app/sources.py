@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+Json = dict[str, Any]
 
 LOINC = "http://loinc.org"
 LONGEST_TEMPLATE = 1500
 PATIENT_ID = "{{context.patientId}}"
+NEWEST_FIRST = "_sort=-date"
 EVERY_HOOK = frozenset({"patient-view", "order-select", "order-sign"})
 
 
@@ -99,7 +103,7 @@ def _analyte(key: str, codes: tuple[str, ...], count: int) -> Source:
     return Source(
         key=key,
         resource_type="Observation",
-        template=f"Observation?patient={PATIENT_ID}&code={listed}&_sort=-date&_count={count}",
+        template=f"Observation?patient={PATIENT_ID}&code={listed}&{NEWEST_FIRST}&_count={count}",
         what=_WORDS.get(key, f"the {key} results" if key in ("creatinine", "platelets") else f"the {key}"),
     )
 
@@ -109,3 +113,47 @@ def for_caller(rows: tuple[Source, ...], overrides: Mapping[str, str]) -> tuple[
     if not overrides:
         return rows
     return tuple(replace(row, template=overrides[row.key]) if row.key in overrides else row for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A FHIR answer taken apart: the resources that count, and whether the server said that it failed."""
+
+    resources: tuple[Json, ...] = ()
+    failed: bool = False
+
+
+def page_of(source: Source, value: object, patient_id: str) -> Page | None:
+    """A resource, Bundle or OperationOutcome taken apart; None for anything else.
+
+    A Bundle may be of any type, lack its type or entries, and hold included resources of other types.
+    """
+    if not isinstance(value, dict):
+        return None
+    kind = value.get("resourceType")
+    if kind == "OperationOutcome":
+        return Page(failed=True)
+    if kind == source.resource_type:
+        held = [value]
+    elif kind == "Bundle" and isinstance(entries := value.get("entry") or [], list):
+        held = [e["resource"] for e in entries if isinstance(e, dict) and isinstance(e.get("resource"), dict)]
+    else:
+        return None
+    kinds = ("MedicationRequest", "Medication") if source.key == "medications" else (source.resource_type,)
+    resources = tuple(r for r in held if r.get("resourceType") in kinds)
+    failed = any(_is_failure(r) for r in held)
+    if source.is_read:
+        resources = tuple(r for r in resources if r.get("id") in (patient_id, None))
+        if held and not resources and not failed:
+            return None
+    return Page(resources=resources, failed=failed)
+
+
+def _is_failure(resource: Json) -> bool:
+    """Whether it is an OperationOutcome with an error in it; a mere warning beside the matches is none."""
+    if resource.get("resourceType") != "OperationOutcome":
+        return False
+    issues = resource.get("issue")
+    return not isinstance(issues, list) or any(
+        not isinstance(issue, dict) or issue.get("severity") in ("error", "fatal") for issue in issues
+    )

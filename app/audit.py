@@ -1,0 +1,76 @@
+"""One JSON line per call. ``CallLog`` is the list of fields that may be logged: there is no other way in.
+
+Nothing here may come from the record: no patient id, name, value, text, token or address.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import structlog
+
+
+@dataclass(slots=True, kw_only=True)
+class CallLog:
+    """What is told of one call.
+
+    ``hook_instance`` is given only when it is a UUID. ``ms`` holds milliseconds by stage; ``origins`` says of each
+    prefetch key whether it came by prefetch or fetch; ``gaps`` are keys that could not be had; ``rules`` are
+    "code:indicator" of the cards; ``broken_rules`` those that raised; ``dropped`` counts resources of other patients.
+    ``error`` is the kind of an unforeseen exception and the place in our code, never its words.
+    """
+
+    correlation_id: str
+    service: str
+    hook: str = ""
+    client: str = ""
+    tenant: str = ""
+    hook_instance: str = ""
+    status: int = 0
+    silence: str = ""
+    ms: dict[str, float] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    broken_rules: list[str] = field(default_factory=list)
+    dropped: int = 0
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+Write = Callable[[CallLog], None]
+
+
+def write(log: CallLog) -> None:
+    """Put a call into the log."""
+    structlog.get_logger("cat_cds").info("call", **_filled(asdict(log)))
+
+
+def unforeseen(error: BaseException) -> str:
+    """Kind and place of an exception, innermost frame last; its words may hold patient data and stay out."""
+    places = []
+    frame = error.__traceback__
+    while frame is not None:
+        places.append(f"{frame.tb_frame.f_globals.get('__name__', '?')}:{frame.tb_lineno}")
+        frame = frame.tb_next
+    return f"{type(error).__name__} at {' '.join(places[-4:])}"
+
+
+def configure(level: str) -> None:
+    """Send log lines of ``level`` and above to standard error, one JSON object each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in ("", [], {}, 0) or name == "status"}
