@@ -3,8 +3,8 @@
     faults = service_response_faults(body, draft_orders=["MedicationRequest/d1"], patient_id="p1")
     assert faults == []
 
-Closed schema: a member that CDS Hooks does not define is a fault, ``extension`` apart. Row numbers in the
-comments are those of the conformance list (docs/conformance.md).
+Closed schema: a member that CDS Hooks does not define is a fault, ``extension`` apart. Numbers such as C-9 in
+the comments are rows of the checklist of the specification that the project was built against.
 """
 
 import re
@@ -37,11 +37,7 @@ TRAPS = re.compile(r"_include|_revinclude|_has|sort:|:not|:missing|=ne\d")
 
 LONGEST_SUMMARY = 139
 LONGEST_TEMPLATE = 1500
-HOOK_TOKENS = {
-    "patient-view": {"userId", "patientId", "encounterId"},
-    "order-select": {"userId", "patientId", "encounterId"},
-    "order-sign": {"userId", "patientId", "encounterId"},
-}
+HOOK_TOKENS = dict.fromkeys(("patient-view", "order-select", "order-sign"), {"userId", "patientId", "encounterId"})
 UNITS_OF_TIME = ("s", "min", "h", "d", "wk", "mo", "a")
 ORDER_TYPES = {"DeviceRequest", "MedicationRequest", "NutritionOrder", "ServiceRequest", "VisionPrescription"}
 

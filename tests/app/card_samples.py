@@ -23,7 +23,7 @@ DRAFTS = {"MedicationRequest/draft-1": DRAFT}
 
 FIRST_PHASE = ProposedOrder(
     drug="dalteparin",
-    product_code="978746",
+    product_code="978744",
     product_display="0.6 ML dalteparin sodium 25000 UNT/ML Prefilled Syringe",
     amount=Decimal(15000),
     unit="IU",

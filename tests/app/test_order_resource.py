@@ -34,7 +34,7 @@ def test_a_created_order_is_complete() -> None:
             "coding": [
                 {
                     "system": "http://www.nlm.nih.gov/research/umls/rxnorm",
-                    "code": "978746",
+                    "code": "978744",
                     "display": "0.6 ML dalteparin sodium 25000 UNT/ML Prefilled Syringe",
                 }
             ],
