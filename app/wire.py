@@ -222,7 +222,8 @@ def _actions(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call
     draft: Mapping[str, Any] = {}
     if proposal.replaces is not None:
         draft = call.drafts.get(proposal.replaces, {})
-        if draft.get("status") != "draft" or proposal.replaces != f"{draft.get('resourceType')}/{draft.get('id')}":
+        named = f"{draft.get('resourceType')}/{draft['id']}" if draft.get("id") else ""
+        if draft.get("status") != "draft" or proposal.replaces != named:
             return []
     orders = proposal.orders
     if draft and orders and call.replace_form == "update":

@@ -220,14 +220,22 @@ def test_a_proposal_may_only_create() -> None:
         {"MedicationRequest/draft-1": DRAFT | {"status": "active"}},
         {"MedicationRequest/draft-1": {name: DRAFT[name] for name in DRAFT if name != "status"}},
         {"MedicationRequest/draft-1": DRAFT | {"id": "another"}},
+        {"MedicationRequest/draft-1": {name: DRAFT[name] for name in DRAFT if name != "id"}},
     ],
-    ids=["no drafts", "another draft", "already active", "no status", "wrong id"],
+    ids=["no drafts", "another draft", "already active", "no status", "wrong id", "no id"],
 )
 @pytest.mark.parametrize("form", ["create-delete", "update"])
 def test_what_is_not_a_draft_of_this_call_is_never_touched_nor_doubled(drafts: dict[str, Any], form: str) -> None:
     card = first_card(answer(drafts=drafts, replace_form=form))
     assert "suggestions" not in card
     assert "selectionBehavior" not in card
+
+
+def test_two_drafts_without_an_id_are_not_confused() -> None:
+    nameless = {name: DRAFT[name] for name in DRAFT if name != "id"}
+    proposal = replace(REPLACEMENT, replaces="MedicationRequest/None")
+    card = first_card(answer(replace(CARD, proposals=(proposal,)), drafts={"MedicationRequest/None": nameless}))
+    assert "suggestions" not in card
 
 
 # -- uuids
