@@ -66,8 +66,8 @@ def _manifestations(reactions: tuple[Resource, ...]) -> tuple[Json, ...]:
     """What happened: manifestation concepts (R5: CodeableReference) and descriptions."""
     found: list[Json] = []
     for reaction in reactions:
-        for one in items(reaction.get("manifestation")):
-            found.append(one["concept"] if isinstance(one, dict) and "concept" in one else one)
+        listed = items(reaction.get("manifestation"))
+        found.extend(one["concept"] if isinstance(one, dict) and "concept" in one else one for one in listed)
         found.append(reaction.get("description"))
     return tuple(found)
 

@@ -1,8 +1,22 @@
-"""Condition -> hooks.facts.Diagnosis, when its codes mean something. Statuses are kept as facts: the clinic layer judges."""
+"""Condition -> hooks.facts.Diagnosis, when its codes mean something.
+
+Statuses are kept as facts, "refuted" and "entered-in-error" too: the clinic layer judges.
+"""
 
 from datetime import date, timedelta
 
-from app.reading.elements import Json, Resource, codings, decimal, earliest, label, own_reference, read_period, status, string
+from app.reading.elements import (
+    Json,
+    Resource,
+    codings,
+    decimal,
+    earliest,
+    label,
+    own_reference,
+    read_period,
+    status,
+    string,
+)
 from app.reading.lookup import Lookup
 from hooks.facts import Diagnosis, PartialDate
 

@@ -67,8 +67,8 @@ def _steps(one: Json, drug: Drug | None) -> Iterator[_Step]:
     often = times_per_day(timing)
     first, last, length = bounds(timing)
     route = read_route(dosage.get("route"))
-    as_needed = truth(dosage.get("asNeededBoolean")) or truth(dosage.get("asNeeded")) or any(
-        isinstance(dosage.get(name), dict | list) and bool(dosage[name]) for name in ("asNeededCodeableConcept", "asNeededFor")
+    as_needed = any(truth(dosage.get(name)) for name in ("asNeededBoolean", "asNeeded")) or any(
+        isinstance(dosage.get(n), dict | list) and bool(dosage[n]) for n in ("asNeededCodeableConcept", "asNeededFor")
     )
     sequence = decimal(dosage.get("sequence"))
     coded = amount is not None or rate

@@ -34,10 +34,11 @@ _WORDS: dict[str, tuple[Kind, str]] = {
     **dict.fromkeys(("mg", "milligram", "milligrams", "mgs"), ("mg", "1")),
     **dict.fromkeys(("g", "gm", "gram", "grams"), ("mg", "1000")),
     **dict.fromkeys(("ug", "mcg", "µg", "μg", "microgram", "micrograms"), ("mg", "0.001")),
-    **dict.fromkeys(("iu", "[iu]", "i.u.", "ui", "int'l units", "international unit", "international units"), ("IU", "1")),
+    **dict.fromkeys(("iu", "[iu]", "i.u.", "ui", "int'l units"), ("IU", "1")),
+    **dict.fromkeys(("international unit", "international units"), ("IU", "1")),
     **dict.fromkeys(("unt", "u", "unit", "units", "{unit}", "{units}", "usp units", "usp unit"), ("IU", "1")),
-    **dict.fromkeys(("[usp'u]", "anti-xa iu", "iu anti-xa", "anti-xa units", "anti-xa", "axa iu", "[axa'u]"), ("IU", "1")),
-    **dict.fromkeys(("kunt", "k unt", "ku", "k[iu]", "kiu", "k iu", "k[usp'u]", "1000 unt", "10*3.[iu]"), ("IU", "1000")),
+    **dict.fromkeys(("[usp'u]", "anti-xa iu", "iu anti-xa", "anti-xa units", "anti-xa", "axa iu"), ("IU", "1")),
+    **dict.fromkeys(("kunt", "k unt", "ku", "k[iu]", "kiu", "k iu", "k[usp'u]", "1000 unt"), ("IU", "1000")),
     **dict.fromkeys(("ml", "milliliter", "milliliters", "millilitre", "millilitres", "cc"), ("mL", "1")),
     **dict.fromkeys(("tablet", "tablets", "tab", "tabs", "tbl", "tbs", "pill", "pills"), ("product", "1")),
     **dict.fromkeys(("capsule", "capsules", "cap", "caps"), ("product", "1")),
@@ -74,18 +75,31 @@ def read_amount(quantity: Quantity, drug: Drug | None) -> Amount:
     if unit is not None and by_text is not None and unit != by_text:
         return Amount(why=f"dose has two units that differ: {quantity.code} and {quantity.unit}")
     if unit is None:
-        return Amount(why=f"dose {quantity} has no unit" if _bare(quantity) else f"dose unit of {quantity} is not known")
-    if unit.kind in ("mg", "IU"):
-        return Amount(value=quantity.value * unit.factor, unit="mg" if unit.kind == "mg" else "IU", per_kg=unit.per_kg)
-    if drug is None or drug.strength is None or drug.strength_unit not in ("mg", "IU"):
+        bare = not quantity.unit and quantity.code in ("", "1")
+        return Amount(why=f"dose {quantity} has no unit" if bare else f"dose unit of {quantity} is not known")
+    match unit.kind:
+        case "mg" | "IU":
+            return Amount(value=quantity.value * unit.factor, unit=unit.kind, per_kg=unit.per_kg)
+        case _:
+            return _of_products(quantity, unit, drug)
+
+
+def _of_products(quantity: Quantity, unit: DoseUnit, drug: Drug | None) -> Amount:
+    """Tablets, capsules, syringes by the strength of one; a volume only where it is that of one whole product."""
+    strength = _strength(drug)
+    if drug is None or strength is None or strength.value is None:
         return Amount(why=f"dose is {quantity} of a product whose strength is not known")
-    if unit.kind == "mL":
-        volume = _VOLUME_FIRST.match(drug.product)
-        if volume is None or Decimal(volume[1]) != quantity.value:
-            return Amount(why=f"dose is {quantity}, which is not one whole product of known strength")
-        return Amount(value=drug.strength, unit="mg" if drug.strength_unit == "mg" else "IU")
-    return Amount(value=quantity.value * drug.strength, unit="mg" if drug.strength_unit == "mg" else "IU")
+    if unit.kind == "product":
+        return Amount(value=quantity.value * strength.value, unit=strength.unit)
+    volume = _VOLUME_FIRST.match(drug.product)
+    if volume is None or Decimal(volume[1]) != quantity.value:
+        return Amount(why=f"dose is {quantity}, which is not one whole product of known strength")
+    return strength
 
 
-def _bare(quantity: Quantity) -> bool:
-    return not quantity.unit and quantity.code in ("", "1")
+def _strength(drug: Drug | None) -> Amount | None:
+    if drug is None or drug.strength is None:
+        return None
+    if drug.strength_unit == "mg":
+        return Amount(value=drug.strength, unit="mg")
+    return Amount(value=drug.strength, unit="IU") if drug.strength_unit == "IU" else None

@@ -32,13 +32,18 @@ _PREGNANT = {"77386006": True, "60001007": False}
 _LOINC = "loinc"
 _SHOWN_VALUE = 40
 
-NAMES = {"creatinine": ("creat", "kreat"), "platelets": ("platelet", "thrombocyt", "thrombozyt"), "weight": (), "height": ()}
+NAMES: dict[str, tuple[str, ...]] = {
+    "creatinine": ("creat", "kreat"),
+    "platelets": ("platelet", "thrombocyt", "thrombozyt"),
+    "weight": (),
+    "height": (),
+}
 """Prefetch keys of one analyte -> stems by which a result that carries no code of ours still shows what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A result that could not be used. ``analyte`` groups it; a ``provisional`` one matters only when there is no other."""
+    """A result that could not be used. A ``provisional`` one matters only when its analyte has no other."""
 
     analyte: str
     unusable: Unusable
@@ -135,7 +140,7 @@ def _value(part: Resource) -> tuple[Quantity | None, str]:
         if quantity is not None:
             return quantity, ""
         inner = given.get("value") if isinstance(given, dict) else None
-        return (None, "the value is not a number") if inner is not None else (None, _absent(part) or "there is no value")
+        return None, "the value is not a number" if inner is not None else _absent(part) or "there is no value"
     text = part.get("valueString")
     if isinstance(text, str) and text.strip():
         match = _TEXT_VALUE.fullmatch(text)
@@ -168,7 +173,7 @@ def _pregnancy(resource: Resource) -> Iterator[PregnancyStatus]:
 
 
 def _unknown(resource: Resource, concept: Json, key: str) -> Iterator[Problem]:
-    """A result that came under the key of one analyte with a code that we do not know, unless it is plainly another thing.
+    """A result that came under the key of one analyte with a code that we do not know.
 
     A LOINC code that is not ours is another thing, except where its words name the analyte of the key.
     """

@@ -23,8 +23,8 @@ class Codes(Protocol):
         """The canonical URI of a code system given as URI, URL variant or OID."""
         ...
 
-    def named(self, topic: str, text: str, /) -> Meaning | None:
-        """The meaning in ``topic`` that a text names, or None."""
+    def named(self, topic: str, text: str, /) -> tuple[Meaning, ...]:
+        """What a text without a code names in ``topic``."""
         ...
 
 
@@ -95,11 +95,10 @@ class Lookup:
             found = self.meant[raw] = self.books.codes.meanings(self.codings(raw))
         return found
 
-    def named(self, topics: tuple[str, ...], concept: Json) -> tuple[Meaning, ...]:
-        """What the words of a concept name among ``topics``."""
-        words = " ".join(texts(concept))
-        found = (self.books.codes.named(topic, words) for topic in topics) if words else ()
-        return tuple(meaning for meaning in found if meaning is not None)
+    def named(self, topic: str, concept: Json) -> tuple[Meaning, ...]:
+        """What the words of a concept name in ``topic``."""
+        words = "; ".join(texts(concept))
+        return self.books.codes.named(topic, words) if words else ()
 
     def drug(self, concept: Json) -> Drug | None:
         """The drug of a concept, by its codes, else by its text, else by a display."""

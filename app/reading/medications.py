@@ -9,7 +9,6 @@ from app.reading.elements import (
     Resource,
     codings,
     decimal,
-    earliest,
     items,
     label,
     objects,

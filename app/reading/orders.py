@@ -9,14 +9,16 @@ from app.reading.elements import Resource
 from app.reading.lookup import Books, Index, Lookup, index_resource
 from app.reading.medications import order_of, read_medicine
 from app.reading.ownership import belongs
-from app.reading.procedures import ORDER_TOPICS, read_service
+from app.reading.procedures import ADVISED_ON, TOPIC, read_service
 from hooks.facts import MedicationOrder, Orders, ServiceOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersRead:
-    """The orders; references of Medications in focus that stand outside the request, to be read once;
-    how many drafts belonged to another patient.
+    """The drafts of a call.
+
+    ``unresolved`` are references of Medications in focus that stand outside the request, to be read once;
+    ``dropped`` counts drafts that belonged to another patient.
     """
 
     orders: Orders
@@ -90,5 +92,6 @@ def _order(resource: Resource, lookup: Lookup, index: Index) -> tuple[Medication
 
 def _is_ours(order: MedicationOrder | ServiceOrder) -> bool:
     if isinstance(order, ServiceOrder):
-        return any(order.means(topic) for topic in ORDER_TOPICS)
-    return order.unresolved or (order.drug is not None and (order.drug.anticoagulant is not None or order.drug.thrombolytic))
+        return order.means(TOPIC, *ADVISED_ON)
+    drug = order.drug
+    return order.unresolved or (drug is not None and (drug.anticoagulant is not None or drug.thrombolytic))

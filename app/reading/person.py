@@ -12,7 +12,7 @@ _FOLLOWED = 4
 
 
 def read_sex(person: Resource) -> Sex | None:
-    """The sex for clinical use, else at birth, where an extension gives it, else ``gender``; None for other or unknown."""
+    """The sex for clinical use, else at birth, by its extension, else ``gender``; None if other or unknown."""
     extensions = objects(person.get("extension"))
     for name in _EXTENSIONS:
         for extension in extensions:

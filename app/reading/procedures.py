@@ -5,8 +5,9 @@ from app.reading.lookup import Index, Lookup
 from app.reading.medications import read_reasons
 from hooks.facts import Meaning, PastProcedure, ServiceOrder
 
-ORDER_TOPICS = ("ivc-filter", "thrombolysis", "compression-stockings", "bed-rest")
-"""Topics of ``hooks/data/codes`` of which an order is advised on; a text may name them too."""
+TOPIC = "procedure"
+ADVISED_ON = ("ivc-filter", "thrombolysis", "stockings", "bed-rest")
+"""Kinds of the topic (``hooks/data/codes/procedures-*.csv``) that there is advice about when they are ordered."""
 
 _DONE = frozenset({"completed", "in-progress", None})
 
@@ -64,5 +65,5 @@ def _ordered(resource: Resource) -> tuple[Json, ...]:
 
 def _meant(lookup: Lookup, concepts: tuple[Json, ...]) -> tuple[Meaning, ...]:
     coded = [meaning for concept in concepts for meaning in lookup.meanings(concept)]
-    named = () if coded else [meaning for concept in concepts for meaning in lookup.named(ORDER_TOPICS, concept)]
+    named = () if coded else [meaning for concept in concepts for meaning in lookup.named(TOPIC, concept)]
     return tuple(dict.fromkeys((*coded, *named)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from app.gather import Got
 from app.reading.allergies import read_allergy
@@ -32,9 +32,8 @@ Fact = TypeVar("Fact")
 _Pile = dict[str, list[tuple[Resource, str]]]
 """Resources of the patient by type, each with the prefetch key that it came under."""
 
-_READ = frozenset(
-    {"Condition", "MedicationRequest", "Procedure", "ServiceRequest", "DeviceRequest", "AllergyIntolerance", "Observation"}
-)
+_ORDERS = frozenset({"MedicationRequest", "ServiceRequest", "DeviceRequest"})
+_READ = _ORDERS | {"Condition", "Procedure", "AllergyIntolerance", "Observation"}
 _TIES = ("onset", "recorded", "authored", "performed", "status", "taken")
 
 
@@ -150,7 +149,7 @@ def _last_updated(resource: Resource) -> str:
     return updated if isinstance(updated, str) else ""
 
 
-def _place(fact: Any) -> tuple[str, ...]:
+def _place(fact: object) -> tuple[str, ...]:
     return (
         getattr(fact, "reference", ""),
         getattr(fact, "label", ""),

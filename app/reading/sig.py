@@ -19,10 +19,12 @@ _ROUTES = (
     (r"intravenous(?:ly)?|i\.?v\.?", "intravenous"),
 )
 _FREQUENCIES = (
-    (r"once (?:a |per |every )?(?:day|daily)|1 time (?:a day|daily)|daily|(?:every|each|a|per) day|q\.?d\.?|o\.?d\.?"
-     r"|(?:every|q) ?24 ?h(?:ours?|rs?)?|nightly|at bedtime|every (?:morning|evening|night)|in the (?:morning|evening)",
+    (r"once (?:a |per |every )?(?:day|daily)|(?:1|one) time (?:a day|daily)|daily|(?:every|each|a|per) day"
+     r"|q\.?d\.?|o\.?d\.?|(?:every|q) ?24 ?h(?:ours?|rs?)?"
+     r"|nightly|at bedtime|every (?:morning|evening|night)|in the (?:morning|evening)",
      Decimal(1)),
-    (r"(?:twice|two times|2 times|2x) ?(?:a |per )?(?:day|daily)|b\.?i\.?d\.?|b\.?d\.?|(?:every|q) ?12 ?h(?:ours?|rs?)?",
+    (r"(?:twice|two times|2 times|2x) ?(?:a |per )?(?:day|daily)|b\.?i\.?d\.?|b\.?d\.?"
+     r"|(?:every|q) ?12 ?h(?:ours?|rs?)?",
      Decimal(2)),
     (r"(?:three times|3 times|3x) ?(?:a |per )?(?:day|daily)|t\.?i\.?d\.?|t\.?d\.?s\.?|(?:every|q) ?8 ?h(?:ours?|rs?)?",
      Decimal(3)),
@@ -43,6 +45,7 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 _ROUTE_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), word) for pattern, word in _ROUTES)
+_FREQUENCY_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), often) for pattern, often in _FREQUENCIES)
 _STEP = re.compile(r"\s*[,;.]?\s*\b(?:and )?(?:then|followed by)\b\s*[,:]?\s*", re.IGNORECASE)
 _GLUE = " ,;.\t\n\r"
 _LONGEST_TEXT = 300
@@ -62,7 +65,7 @@ class Step:
 
 
 def read_sig(text: str) -> tuple[Step, ...]:
-    """The steps of a dosage in words ("10 mg by mouth twice daily for 7 days, then 5 mg twice daily"); () if not understood."""
+    """The steps of a dosage ("10 mg by mouth twice daily for 7 days, then 5 mg twice daily"); () if not understood."""
     if not text or len(text) > _LONGEST_TEXT:
         return ()
     steps = tuple(_read_step(part) for part in _STEP.split(text))
@@ -70,6 +73,11 @@ def read_sig(text: str) -> tuple[Step, ...]:
     if len(understood) != len(steps) or any(step.length is None for step in understood[:-1]):
         return ()
     return understood
+
+
+def read_frequency(text: str) -> Decimal | None:
+    """How often a day a text says, as a whole ("twice a day")."""
+    return next((often for pattern, often in _FREQUENCY_PATTERNS if pattern.fullmatch(text.strip(_GLUE))), None)
 
 
 def read_route(text: str) -> str:
@@ -80,15 +88,10 @@ def read_route(text: str) -> str:
 def _read_step(text: str) -> Step | None:
     step, rest = Step(), text.strip(_GLUE)
     while rest:
-        for name, pattern in _TOKENS:
-            match = pattern.match(rest)
-            if match is not None and match.end():
-                break
-        else:
+        found = next(((name, match) for name, pattern in _TOKENS if (match := pattern.match(rest))), None)
+        if found is None or not _take(step, *found):
             return None
-        if not _take(step, name, match):
-            return None
-        rest = rest[match.end():].lstrip(_GLUE)
+        rest = rest[found[1].end() :].lstrip(_GLUE)
     return step if step.quantity is not None else None
 
 

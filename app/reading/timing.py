@@ -4,6 +4,7 @@ import re
 from datetime import date
 from decimal import Decimal
 
+from app.reading import sig
 from app.reading.elements import Json, Resource, codings, decimal, items, read_period, string, texts
 from hooks.facts import PartialDate
 
@@ -20,7 +21,8 @@ _DAYS: dict[str, int] = {"d": 1, "wk": 7, "mo": 30, "a": 365}
 _WEEK, _HOURS_A_DAY, _MONTHS, _LONGEST = 7, Decimal(24), 12, 3650
 _LAST_DAY = date(2400, 12, 31)
 _A_DAY: dict[str, int] = {
-    **dict.fromkeys(("QD", "OD", "QDAY", "DAILY", "ONCE DAILY", "AM", "PM", "QAM", "QPM", "HS", "QHS", "BED", "Q24H"), 1),
+    **dict.fromkeys(("QD", "OD", "QDAY", "DAILY", "ONCE DAILY", "Q24H"), 1),
+    **dict.fromkeys(("AM", "PM", "QAM", "QPM", "HS", "QHS", "BED"), 1),
     **dict.fromkeys(("BID", "BD", "TWICE DAILY", "Q12H"), 2),
     **dict.fromkeys(("TID", "TDS", "THREE TIMES DAILY", "Q8H"), 3),
     **dict.fromkeys(("QID", "QDS", "FOUR TIMES DAILY", "Q6H"), 4),
@@ -40,7 +42,8 @@ def times_per_day(timing: Json) -> Decimal | None:
 
 
 def _of_repeat(repeat: Resource) -> Decimal | None:
-    period, unit = decimal(repeat.get("period")), _UNIT_WORDS.get(string(repeat.get("periodUnit") or repeat.get("periodUnits")))
+    period = decimal(repeat.get("period"))
+    unit = _UNIT_WORDS.get(string(repeat.get("periodUnit") or repeat.get("periodUnits")))
     clock = len(items(repeat.get("timeOfDay"))) or len(items(repeat.get("when")))
     frequency = decimal(repeat.get("frequency", clock or 1))
     if period is None and "period" not in repeat and clock and "frequency" not in repeat:
@@ -69,7 +72,7 @@ def _of_word(word: str) -> Decimal | None:
     every = _EVERY_HOURS.fullmatch(word.replace(" ", "").replace("EVERY", "Q"))
     if every is not None and int(every[1]):
         return _HOURS_A_DAY / int(every[1])
-    return _OTHER_DAYS.get(word)
+    return _OTHER_DAYS.get(word) or sig.read_frequency(word)
 
 
 def span(quantity: Json) -> tuple[Decimal, str] | None:
@@ -77,7 +80,8 @@ def span(quantity: Json) -> tuple[Decimal, str] | None:
     if not isinstance(quantity, dict):
         return None
     value = decimal(quantity.get("value"))
-    unit = _UNIT_WORDS.get(string(quantity.get("code")).lower()) or _UNIT_WORDS.get(string(quantity.get("unit")).lower())
+    words = (string(quantity.get(name)).lower() for name in ("code", "unit"))
+    unit = next((_UNIT_WORDS[word] for word in words if word in _UNIT_WORDS), None)
     return (value, unit) if value is not None and unit is not None and 0 < value <= _LONGEST else None
 
 
