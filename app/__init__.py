@@ -1,1 +1,126 @@
-"""The service that speaks HTTP and FHIR. Imports nothing at module level, so that no import can go in circles."""
+"""The service that speaks HTTP and FHIR: ``create_app`` joins its parts.
+
+Imports nothing of ours at module level, so that no import can go in circles.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    import flask
+
+    from app.audit import Write
+    from app.auth import Verify
+    from app.clients import Client
+    from app.fhir_client import Fetch
+    from app.settings import Settings
+    from hooks.knowledge import Knowledge
+
+THREADS = 32
+"""Threads that ask FHIR servers, per worker; one server gets ``fhir_connections`` of them at most."""
+
+
+def today_in(timezone: str) -> date:
+    """The date now at a place."""
+    return datetime.now(ZoneInfo(timezone)).date()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    today: Callable[[str], date] = today_in,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    fetch: Fetch | None = None,
+    write: Write | None = None,
+) -> flask.Flask:
+    """The service, ready to be called.
+
+    ``today`` gives the date in a time zone, ``clock`` counts seconds, ``now`` is seconds since 1970,
+    ``fetch`` asks a FHIR server, ``write`` logs a call.
+
+    Raises:
+        SettingsError, ClientsError, hooks.tables.KnowledgeError: with the remedy.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import flask
+
+    from app import audit, clients, routes, sources, wire
+    from app.fhir_client import FhirClient
+    from app.routes.door import LOOPBACK_ORIGINS, furnish
+    from hooks import knowledge as all_knowledge
+
+    knowledge = all_knowledge.load(frozenset(settings.code_packs) or None, settings.local_codes)
+    listed = clients.load(settings.clients_file) if settings.clients_file and not settings.demo else ()
+    _check_profiles(settings, listed, knowledge)
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
+    parts = routes.Parts(
+        settings=settings,
+        knowledge=knowledge,
+        sources=sources.table(knowledge.labs),
+        verify=_verify(settings, listed, now),
+        fetch=fetch or client.get,
+        pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
+        today=today,
+        clock=clock,
+        write=write or audit.write,
+    )
+    wire.warm()
+    app = flask.Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.register_blueprint(routes.blueprint(parts))
+    origins = [origin for one in listed for origin in one.origins]
+    furnish(
+        app,
+        origins=[LOOPBACK_ORIGINS, clients.SANDBOX] if settings.demo else origins,
+        loopback_only=settings.demo and not settings.demo_public,
+        new_id=new_id,
+    )
+    if settings.demo:
+        from app import demo
+
+        app.register_blueprint(demo.blueprint(_fixtures(settings), lambda: today(settings.timezone)))
+    return app
+
+
+def _check_profiles(settings: Settings, listed: Sequence[Client], knowledge: Knowledge) -> None:
+    """Every profile named in the settings or by a client must exist."""
+    from app.clients import ClientsError
+    from app.settings import SettingsError, variable
+
+    known = ", ".join(sorted(knowledge.profiles))
+    if settings.guideline not in knowledge.profiles:
+        raise SettingsError(f"{variable('guideline')}: there is no profile {settings.guideline}. Use one of: {known}.")
+    for client in listed:
+        if client.profile is not None and client.profile not in knowledge.profiles:
+            raise ClientsError(f"Client {client.name}: there is no profile {client.profile}. Use one of: {known}.")
+
+
+def _verify(settings: Settings, listed: Sequence[Client], now: Callable[[], float]) -> Verify:
+    from app import auth
+
+    if settings.demo:
+        return auth.demo(settings)
+    keys = auth.KeySets(clock=now, read=auth.read_key_set)
+    return auth.with_clients(listed, settings, now=now, keys=keys, seen=auth.SeenTokens(now=now))
+
+
+def _fixtures(settings: Settings) -> Path:
+    """The folder of the demo patients: as set, in the installed package, or in the source tree."""
+    from app.settings import SettingsError, variable
+
+    here = Path(__file__).resolve().parent
+    for folder in (settings.fixtures, here / "demo" / "fixtures", here.parent / "fixtures" / "ehr"):
+        if folder is not None and folder.is_dir():
+            return folder
+    raise SettingsError(f"The demo patients are not there. Name their folder in {variable('fixtures')}.")

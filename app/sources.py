@@ -1,12 +1,13 @@
 """The kinds of record that the service reads: one row each, with prefetch key, FHIR query and who requires it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hooks.labs import LabBook
+
 Json = dict[str, Any]
 
-LOINC = "http://loinc.org"
 LONGEST_TEMPLATE = 1500
 PATIENT_ID = "{{context.patientId}}"
 NEWEST_FIRST = "_sort=-date"
@@ -64,7 +65,15 @@ _RECORDS = (
         required_by=frozenset({"patient-view"}),
     ),
 )
-_ANALYTES = (("creatinine", 10), ("platelets", 10), ("weight", 5), ("height", 5), ("pregnancy", 5))
+_ANALYTES = (
+    ("creatinine", "creatinine_mg_dl", "the creatinine results", 10),
+    ("platelets", "platelets_10e9_l", "the platelet counts", 10),
+    ("weight", "weight_kg", "the weight", 5),
+    ("height", "height_cm", "the height", 5),
+    ("pregnancy", "pregnancy-status", "the pregnancy status", 5),
+)
+"""Prefetch key, analyte (or context) of the laboratory tables, words, and how many of the newest are asked for."""
+
 _MORE_RECORDS = (
     Source(
         key="procedures",
@@ -79,33 +88,29 @@ _MORE_RECORDS = (
         what="the allergies",
     ),
 )
-_WORDS = {"pregnancy": "the pregnancy status"}
 
 
-def table(loinc: Mapping[str, Sequence[str]]) -> tuple[Source, ...]:
-    """All rows, in the order of discovery. ``loinc`` gives the codes of each analyte that has a search of its own.
+def table(labs: LabBook) -> tuple[Source, ...]:
+    """All rows, in the order of discovery; each analyte has a search of its own by the codes that ``labs`` lists.
 
     Raises:
         ValueError: an analyte has no codes, or a template is longer than clients can be expected to send.
     """
-    analytes = tuple(_analyte(key, tuple(loinc.get(key, ())), count) for key, count in _ANALYTES)
-    rows = (*_RECORDS, *analytes, *_MORE_RECORDS)
-    too_long = next((row.key for row in rows if len(row.template) > LONGEST_TEMPLATE), None)
-    if too_long is not None:
-        raise ValueError(f"The query of {too_long} is longer than {LONGEST_TEMPLATE} characters; list fewer codes.")
-    return rows
+    return (*_RECORDS, *(_analyte(*row, labs) for row in _ANALYTES), *_MORE_RECORDS)
 
 
-def _analyte(key: str, codes: tuple[str, ...], count: int) -> Source:
-    if not codes:
-        raise ValueError(f"The knowledge lists no LOINC code for {key}.")
-    listed = ",".join(f"{LOINC}|{code}" for code in codes)
-    return Source(
-        key=key,
-        resource_type="Observation",
-        template=f"Observation?patient={PATIENT_ID}&code={listed}&{NEWEST_FIRST}&_count={count}",
-        what=_WORDS.get(key, f"the {key} results" if key in ("creatinine", "platelets") else f"the {key}"),
-    )
+def _analyte(key: str, analyte: str, what: str, count: int, labs: LabBook) -> Source:
+    codes = [
+        f"{system}|{code}"
+        for (system, code), (effect, meant) in labs.codes.items()
+        if meant.analyte == analyte and effect in ("include", "context") and "," not in code
+    ]
+    template = f"Observation?patient={PATIENT_ID}&code={','.join(codes)}&{NEWEST_FIRST}&_count={count}"
+    if not codes or len(template) > LONGEST_TEMPLATE:
+        raise ValueError(
+            f"{len(codes)} codes for {key}: the query needs one, and at most {LONGEST_TEMPLATE} characters."
+        )
+    return Source(key=key, resource_type="Observation", template=template, what=what)
 
 
 def for_caller(rows: tuple[Source, ...], overrides: Mapping[str, str]) -> tuple[Source, ...]:

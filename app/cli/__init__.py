@@ -1,0 +1,36 @@
+"""The console command ``cat-cds``. Each subcommand is imported when it is asked for."""
+
+from importlib import import_module
+
+import click
+
+SUBCOMMANDS = {
+    "serve": ("app.cli.serve", "serve", "Start the service."),
+    "try": ("app.cli.try_patient", "try_patient", "Show the cards of a demo patient in the terminal."),
+    "codes": ("app.cli.codes", "codes", "Explain, list and check the code lists."),
+}
+"""Name, module, command in it, and the line that help shows."""
+
+
+class _Lazy(click.Group):
+    """A group that knows its subcommands by name and loads one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, name, _ = SUBCOMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, _, words) in SUBCOMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cat-cds")
+def main() -> None:
+    """CDS Hooks service for cancer-associated venous thromboembolism."""

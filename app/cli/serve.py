@@ -1,0 +1,130 @@
+"""``cat-cds serve``: the service under gunicorn, joined once and then forked into workers."""
+
+import errno
+import socket
+import sys
+from typing import Any
+
+import click
+import flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from app import audit, create_app
+from app.clients import ClientsError
+from app.fhir_client import is_loopback
+from app.settings import Settings, SettingsError, load, variable
+from hooks.tables import KnowledgeError
+
+THREADS = 32
+"""Threads of a worker: in demo mode a call waits for others that the same worker answers at /fhir."""
+
+EXIT_WRONG_SETTINGS = 2
+EXIT_PORT_TAKEN = 3
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with settings of ours and an application that is there already."""
+
+    def __init__(self, app: flask.Flask, options: dict[str, Any]) -> None:
+        self._app = app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> flask.Flask:
+        return self._app
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65_535), help="Port; 0 takes a free one."
+)
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
+@click.option(
+    "--demo", is_flag=True, default=None, help="No authentication; fixture patients at /fhir; this machine only."
+)
+@click.option("--demo-public", is_flag=True, default=None, help="Lets a demo answer other machines.")
+def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bool | None) -> None:
+    """Start the service.
+
+    Without --demo it starts only when clients are configured (CAT_CDS_CLIENTS_FILE).
+    """
+    try:
+        settings = _settings(host, demo, demo_public)
+        listener = _listen(host, port)
+        settings = _at_its_address(settings, host, listener.getsockname()[1])
+        audit.configure(settings.log_level)
+        app = create_app(settings)
+    except (SettingsError, ClientsError, KnowledgeError) as wrong:
+        click.echo(f"cat-cds: {wrong}", err=True)
+        sys.exit(EXIT_WRONG_SETTINGS)
+    if settings.demo:
+        click.echo(_welcome(settings))
+    options = {
+        "bind": f"fd://{listener.fileno()}",
+        "workers": workers,
+        "threads": THREADS,
+        "worker_class": "gthread",
+        "preload_app": True,
+        "keepalive": 30,
+        "timeout": 60,
+        "graceful_timeout": 10,
+        "loglevel": "warning",
+        "proc_name": "cat-cds",
+        "control_socket_disable": True,
+    }
+    _Server(app, options).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at the address, or one clear line and the end."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+        click.echo(f"cat-cds: {host}:{port} {why}. Choose another one with --port.", err=True)
+        sys.exit(EXIT_PORT_TAKEN)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _settings(host: str, demo: bool | None, demo_public: bool | None) -> Settings:
+    """The settings, checked against where the service is to listen.
+
+    Raises:
+        SettingsError: a demo is to listen on other than loopback addresses, or others are not called by https.
+    """
+    settings = load(demo=demo, demo_public=demo_public)
+    if settings.demo and not settings.demo_public and not is_loopback(host):
+        raise SettingsError(f"A demo listens on this machine only, not on {host}. Add --demo-public if you mean it.")
+    if not settings.demo and not settings.public_url.startswith("https://"):
+        raise SettingsError(f"{variable('public_url')} must be the https address under which clients call.")
+    return settings
+
+
+def _at_its_address(settings: Settings, host: str, port: int) -> Settings:
+    """The public address of a demo is where it listens, unless it is set."""
+    if not settings.demo or "public_url" in settings.model_fields_set:
+        return settings
+    shown = f"[{host}]" if ":" in host else host
+    return settings.model_copy(update={"public_url": f"http://{shown}:{port}"})
+
+
+def _welcome(settings: Settings) -> str:
+    url = settings.public_url
+    return (
+        f"cat-cds in demo mode, synthetic patients, guideline {settings.guideline}\n"
+        f"  open       {url}/\n"
+        f"  services   {url}/cds-services\n"
+        f"  patients   {url}/fhir/Patient\n"
+        f"  try        curl -s {url}/cds-services\n"
+        "Not for clinical use. Ctrl-C stops it."
+    )

@@ -1,0 +1,212 @@
+"""One hook call, one step per line: who, what, which orders, which record, what to say."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import date
+
+from app import audit, fhir_client, hook_request, sources, wire
+from app.audit import CallLog
+from app.auth import Verify
+from app.clients import Caller
+from app.errors import MissingDataError, NotAllowedError, UnknownServiceError
+from app.fhir_client import Deadline, Fetch
+from app.gather import Got, Reach, check_preconditions, gather, medications, with_medications
+from app.hook_request import HookRequest
+from app.reading.orders import OrdersRead, read_orders
+from app.reading.record import PatientRead, read_patient
+from app.settings import Settings
+from app.sources import Source
+from hooks.card import Card
+from hooks.cards import cards
+from hooks.decide import decide, may_concern
+from hooks.facts import Gap
+from hooks.guidelines import Profile
+from hooks.knowledge import Knowledge
+from hooks.services import Service, with_id
+
+SHARE_OF_BUDGET = 0.9
+"""The part of a call's time that reading may take; the rest is for the rules and the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes work with. ``today`` is the date in a time zone; ``clock`` counts seconds, from anywhere."""
+
+    settings: Settings
+    knowledge: Knowledge
+    sources: tuple[Source, ...]
+    verify: Verify
+    fetch: Fetch
+    pool: Executor
+    today: Callable[[str], date]
+    clock: Callable[[], float]
+    write: audit.Write
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    """Where the time of a call goes, in milliseconds by stage."""
+
+    clock: Callable[[], float]
+    started: float
+    ms: dict[str, float] = field(default_factory=dict)
+    _last: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._last = self.started
+
+    def lap(self, stage: str) -> None:
+        now = self.clock()
+        self.ms[stage] = round(self.ms.get(stage, 0.0) + (now - self._last) * 1000, 1)
+        self._last = now
+
+
+def answer(
+    parts: Parts, service_id: str, authorization: str | None, body: Callable[[], bytes], log: CallLog
+) -> wire.Json:
+    """One hook call, from the HTTP request to the JSON of the answer. ``body`` reads the request body.
+
+    Raises:
+        CallError: when it is refused.
+    """
+    watch = _Watch(clock=parts.clock, started=parts.clock(), ms=log.ms)
+    services = _services(service_id)
+    caller = _caller(parts, service_id, authorization, log)
+    request = hook_request.parse(body(), service_id, tuple(service.hook for service in services))
+    _note_request(request, log)
+    watch.lap("parse")
+    if request.silence:
+        return _silence(request.silence, log)
+    reach = _reach(parts, request, caller, watch.started)
+    orders, medicines = _orders(parts, request, reach)
+    log.dropped = orders.dropped
+    watch.lap("orders")
+    if request.hook != "patient-view" and not orders.orders.in_focus:
+        return _silence("nothing-in-focus", log)
+    rows = sources.for_caller(parts.sources, caller.prefetch)
+    check_preconditions(rows, request, reach)
+    profile = parts.knowledge.profiles[caller.profile]
+    as_of = parts.today(caller.timezone)
+    got, read = _record(parts, request, rows, reach, as_of=as_of, profile=profile)
+    _note_record(got, read, log)
+    watch.lap("record")
+    if read.deceased:
+        return _silence("deceased", log)
+    if set(got) != {row.key for row in rows}:
+        return _silence("not-concerned", log)
+    in_hand = read_orders(request, parts.knowledge, medicines, got["conditions"].resources).orders
+    outcomes = decide(request.hook, read.patient, in_hand, profile, parts.knowledge)
+    shown = cards(outcomes, read.patient, profile, parts.knowledge)
+    _note_cards(shown, log)
+    watch.lap("decide")
+    _check_not_silenced_by_failure(request, rows, got, shown)
+    content = _content(parts, request, caller, as_of, shown)
+    watch.lap("wire")
+    return content
+
+
+def _services(service_id: str) -> tuple[Service, ...]:
+    services = with_id(service_id)
+    if not services:
+        raise UnknownServiceError("There is no service of this id.", diagnostics="GET /cds-services lists them.")
+    return services
+
+
+def _caller(parts: Parts, service_id: str, authorization: str | None, log: CallLog) -> Caller:
+    caller = parts.verify(authorization, f"{parts.settings.public_url}/cds-services/{service_id}")
+    log.client, log.tenant = caller.name, caller.tenant
+    if caller.services and service_id not in caller.services:
+        raise NotAllowedError("This client is not served here.")
+    return caller
+
+
+def _reach(parts: Parts, request: HookRequest, caller: Caller, started: float) -> Reach | None:
+    """How this call may ask a FHIR server; None when it may not."""
+    access = fhir_client.allowed(request.fhir, caller)
+    if access is None:
+        return None
+    deadline = Deadline(clock=parts.clock, at=started + caller.budget_ms / 1000 * SHARE_OF_BUDGET)
+    return Reach(
+        access=access, fetch=parts.fetch, pool=parts.pool, deadline=deadline, max_pages=parts.settings.max_pages
+    )
+
+
+def _orders(parts: Parts, request: HookRequest, reach: Reach | None) -> tuple[OrdersRead, Mapping[str, wire.Json]]:
+    """The drafts, and the Medications that had to be read to know what those in focus are."""
+    orders = read_orders(request, parts.knowledge)
+    medicines = medications(orders.unresolved, reach) if orders.unresolved else {}
+    return (read_orders(request, parts.knowledge, medicines) if medicines else orders), medicines
+
+
+def _record(
+    parts: Parts, request: HookRequest, rows: tuple[Source, ...], reach: Reach | None, *, as_of: date, profile: Profile
+) -> tuple[dict[str, Got], PatientRead]:
+    """What was got, and the patient it tells of.
+
+    On patient-view the rest is asked for only when cancer-associated VTE is possible, or when that cannot be told.
+    """
+    on_opening = request.hook == "patient-view"
+    got = gather([row for row in rows if row.first_wave or not on_opening], request, reach)
+    if on_opening:
+        read = read_patient(got, request.patient_id, as_of, parts.knowledge)
+        if read.deceased or not (_failed(got) or may_concern(read.patient, profile)):
+            return got, read
+        got |= gather([row for row in rows if not row.first_wave], request, reach)
+    got["medications"] = with_medications(got["medications"], reach)
+    return got, read_patient(got, request.patient_id, as_of, parts.knowledge)
+
+
+def _failed(got: Mapping[str, Got]) -> list[Gap]:
+    return [one.gap for one in got.values() if one.gap is not None and one.gap.failed]
+
+
+def _check_not_silenced_by_failure(
+    request: HookRequest, rows: tuple[Source, ...], got: Mapping[str, Got], shown: tuple[Card, ...]
+) -> None:
+    """No cards while a required record could not be read would look like "all clear": refuse instead."""
+    required = {row.key for row in rows if request.hook in row.required_by}
+    lacking = [gap for gap in _failed(got) if gap.key in required]
+    if lacking and not shown:
+        raise MissingDataError(tuple(gap.key for gap in lacking), tuple(gap.reason for gap in lacking))
+
+
+def _content(parts: Parts, request: HookRequest, caller: Caller, as_of: date, shown: tuple[Card, ...]) -> wire.Json:
+    resources = [entry["resource"] for entry in request.draft_orders]
+    return wire.response(
+        shown,
+        public_url=parts.settings.public_url,
+        issuer=caller.issuer,
+        service_id=request.service_id,
+        hook_instance=request.hook_instance,
+        patient_id=request.patient_id,
+        as_of=as_of,
+        key=parts.settings.card_secret,
+        encounter_id=request.encounter_id,
+        user_id=request.user_id,
+        drafts={f"{resource.get('resourceType')}/{resource.get('id')}": resource for resource in resources},
+        replace_form=caller.replace,
+        delete_form=caller.delete,
+    )
+
+
+def _silence(reason: str, log: CallLog) -> wire.Json:
+    log.silence = reason
+    return {"cards": []}
+
+
+def _note_request(request: HookRequest, log: CallLog) -> None:
+    log.hook = request.hook
+    log.warnings = list(request.warnings)
+    if "hook-instance-not-uuid" not in request.warnings:
+        log.hook_instance = request.hook_instance
+
+
+def _note_record(got: Mapping[str, Got], read: PatientRead, log: CallLog) -> None:
+    log.origins = {key: one.origin for key, one in got.items()}
+    log.gaps = [key for key, one in got.items() if one.gap is not None]
+    log.dropped += read.dropped
+
+
+def _note_cards(shown: tuple[Card, ...], log: CallLog) -> None:
+    log.rules = [f"{rule}:{card.urgency.indicator}" for card in shown for rule in card.rules]
