@@ -30,7 +30,6 @@ help: ## list the commands
 install: $(VENV)/.project ## make .venv with the locked dependencies and the project (quick when nothing changed)
 
 run: install ## start the service in demo mode on http://127.0.0.1:8000 (PORT=9000 make run)
-	@$(BIN)/python tests/packaging/free_port.py "$(HOST)" "$(PORT)"
 	@exec $(BIN)/cat-cds serve --demo --host "$(HOST)" --port "$(PORT)"
 
 test: install ## run the whole test suite (ARGS="-k name" for a part of it)
