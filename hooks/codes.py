@@ -217,9 +217,7 @@ def _local(path: Path | None, systems: Mapping[str, str]) -> Iterator[CodeRow]:
         yield _row((row.file, row.line), (system, code, *cells), memo)
 
 
-def _row(
-    place: tuple[Path, int], cells: tuple[str, ...], memo: dict[tuple[str, str, str], frozenset[str]]
-) -> CodeRow:
+def _row(place: tuple[Path, int], cells: tuple[str, ...], memo: dict[tuple[str, str, str], frozenset[str]]) -> CodeRow:
     """One checked row; ``memo`` holds the (topic, kind, tags) that were found in order before."""
     system, code, display, match, effect, topic, kind, tags = cells
     tag_set = memo.get((topic, kind, tags))
