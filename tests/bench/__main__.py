@@ -1,0 +1,203 @@
+"""`make bench`: how long the service takes, as ratios to what cannot be avoided, all in one run on this machine.
+
+With prefetch: the whole handling of a request, against parsing and writing its body with orjson.
+Without prefetch: a call, against the slowest answer of a FHIR server that takes 50 ms for each.
+Exit status 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import flask
+import orjson
+import requests
+from rich.console import Console
+from rich.table import Table
+from werkzeug.serving import make_server
+
+from app import create_app
+from app.demo import anchor, blueprint
+from app.settings import Settings
+from tests.bench import calls
+
+Json = dict[str, Any]
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "ehr"
+RUNS = 200
+FETCHED_RUNS = 30
+SIZES = (75, 300, 2500)
+FLOORS_ALLOWED = 3
+EXTRA_MS = 2.0
+ANSWER_SECONDS = 0.05
+SLOWEST_ALLOWED = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: milliseconds (median and 95th percentile), the floor, and the limit if there is one."""
+
+    what: str
+    times: list[float]
+    floor: float
+    limit: float | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def missed(self) -> bool:
+        return self.limit is not None and self.median > self.limit
+
+    def cells(self) -> list[str]:
+        slow = statistics.quantiles(self.times, n=20)[-1]
+        limit = "" if self.limit is None else f"{self.limit:.2f}"
+        verdict = "" if self.limit is None else "missed" if self.missed else "met"
+        ratio = f"{self.median / self.floor:.2f}"
+        return [self.what, f"{self.floor:.2f}", f"{self.median:.2f}", f"{slow:.2f}", ratio, limit, verdict]
+
+
+def clocked(work: Callable[[], object], runs: int) -> list[float]:
+    """Milliseconds of each run, after a tenth as many that do not count."""
+    for _ in range(max(3, runs // 10)):
+        work()
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return times
+
+
+def post(app: WSGIApplication, path: str, body: bytes) -> bytes:
+    """One request straight into the application, without a socket."""
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "HTTP_HOST": "127.0.0.1:8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    seen: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., object]:
+        seen.append(status)
+        return seen.append
+
+    content = b"".join(app(environ, _as_start_response(start_response)))
+    if seen[0] != "200 OK":
+        sys.exit(f"{path} answered {seen[0]}: {content[:300]!r}")
+    return content
+
+
+def _as_start_response(function: Any) -> StartResponse:
+    return function  # type: ignore[no-any-return]
+
+
+def with_prefetch(app: flask.Flask, services: dict[str, Json], day: date) -> list[Row]:
+    """Rows for calls that bring their data."""
+    reader = app.test_client()
+
+    def read(query: str) -> Json:
+        return dict(orjson.loads(reader.get(f"/fhir/{query}").data))
+
+    rows = []
+    for hook, order in (("patient-view", None), ("order-select", "dalteparin:15000"), ("order-select", "apixaban")):
+        service = services[hook]
+        for size in SIZES:
+            request = calls.call(service, day, *([order] if order else []))
+            request["prefetch"] = calls.prefetched(service, calls.PATIENT, read, size)
+            if calls.count(request["prefetch"]) != size:
+                sys.exit(f"the chart has {calls.count(request['prefetch'])} resources, not {size}")
+            body = orjson.dumps(request)
+            path = f"/cds-services/{service['id']}"
+            cards = len(orjson.loads(post(app.wsgi_app, path, body))["cards"])
+            floor = statistics.median(clocked(lambda body=body: orjson.dumps(orjson.loads(body)), RUNS))
+            times = clocked(lambda path=path, body=body: post(app.wsgi_app, path, body), RUNS)
+            what = f"{hook}{' ' + order if order else ''}, {size} resources, {len(body) // 1000} kB, {cards} cards"
+            limit = FLOORS_ALLOWED * floor + EXTRA_MS if size == 300 else None
+            rows.append(Row(what=what, times=times, floor=floor, limit=limit))
+    return rows
+
+
+def without_prefetch(app: flask.Flask, services: dict[str, Json], day: date) -> list[Row]:
+    """Rows for calls whose data come from a FHIR server that takes its time."""
+    answers: list[float] = []
+    fhir = flask.Flask("slow")
+    fhir.register_blueprint(blueprint(FIXTURES, lambda: day))
+
+    def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        started = time.perf_counter()
+        content = b"".join(fhir.wsgi_app(environ, start_response))
+        time.sleep(max(0.0, ANSWER_SECONDS - (time.perf_counter() - started)))
+        answers.append((time.perf_counter() - started) * 1000)
+        return [content]
+
+    server = make_server("127.0.0.1", 0, slow, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_port}/fhir"
+    requests.get(f"{base}/Patient/{calls.PATIENT}", timeout=10).raise_for_status()
+    rows = []
+    for hook, order in (("order-select", "apixaban"), ("patient-view", None)):
+        service = services[hook]
+        request = calls.call(service, day, *([order] if order else [])) | {"fhirServer": base}
+        body = orjson.dumps(request)
+        slowest: list[float] = []
+
+        def one(path: str = f"/cds-services/{service['id']}", body: bytes = body, seen: list[float] = slowest) -> None:
+            answers.clear()
+            post(app.wsgi_app, path, body)
+            seen.append(max(answers))
+
+        times = clocked(one, FETCHED_RUNS)
+        floor = statistics.median(slowest)
+        limit = SLOWEST_ALLOWED * floor if hook == "order-select" else None
+        waves = "one wave" if hook == "order-select" else "two waves"
+        rows.append(Row(what=f"{hook}, nothing prefetched, {waves}", times=times, floor=floor, limit=limit))
+    server.shutdown()
+    return rows
+
+
+def main() -> int:
+    """Prints the table; 1 when a target is missed."""
+    day = anchor(FIXTURES)
+    app = create_app(
+        Settings(demo=True, fixtures=FIXTURES), today=lambda _zone: day, write=lambda *_args, **_kwargs: None
+    )
+    services = {
+        service["hook"]: service for service in orjson.loads(app.test_client().get("/cds-services").data)["services"]
+    }
+    rows = [*with_prefetch(app, services, day), *without_prefetch(app, services, day)]
+    table = Table("milliseconds", "floor", "median", "p95", "ratio", "limit", "target")
+    for row in rows:
+        table.add_row(*row.cells())
+    Console(width=140).print(table)
+    print("floor: orjson.loads + orjson.dumps of the same body, or the slowest answer of the FHIR server")
+    return int(any(row.missed for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The requests that the bench sends: a fixture patient's record as prefetch, brought to a given number of resources."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import cycle
+from typing import Any
+
+from app.cli.drafts import draft, wish
+
+Json = dict[str, Any]
+PATIENT = "brief"
+GROWS = ("conditions", "medications", "procedures")
+
+
+def call(service: Json, day: date, *orders: str, patient: str = PATIENT) -> Json:
+    """A hook request without data, for a service of discovery. ``orders`` are written as for `cat-cds try --order`."""
+    context: Json = {"userId": "Practitioner/bench", "patientId": patient}
+    if service["hook"] != "patient-view":
+        drafts = [
+            draft(wish(order), draft_id=f"bench-{at}", patient_id=patient, user_id="Practitioner/bench", day=day)
+            for at, order in enumerate(orders)
+        ]
+        context["draftOrders"] = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": resource} for resource in drafts],
+        }
+    if service["hook"] == "order-select":
+        context["selections"] = [f"MedicationRequest/{resource['id']}" for resource in drafts]
+    instance = "00000000-0000-4000-8000-000000000000"
+    return {"hook": service["hook"], "hookInstance": instance, "context": context}
+
+
+def prefetched(service: Json, patient: str, read: Callable[[str], Json], resources: int) -> Json:
+    """The prefetch of a service for a patient, grown by copies of the ordinary part of the chart to so many resources.
+
+    ``read`` answers a FHIR query relative to the base.
+    """
+    filled = {
+        key: read(template.replace("{{context.patientId}}", patient)) for key, template in service["prefetch"].items()
+    }
+    bundles = {key: filled[key] for key in GROWS}
+    ordinary = cycle(list(_ordinary(bundles)))
+    number = count(filled)
+    while number < resources:
+        key, resource = next(ordinary)
+        grown = copy.deepcopy(resource) | {"id": f"bench-{number}"}
+        bundles[key]["entry"].append({"resource": grown})
+        number += 1
+    return filled
+
+
+def count(prefetch: Json) -> int:
+    """How many resources a prefetch holds, Bundles not counted."""
+    return sum(len(got["entry"]) if got.get("resourceType") == "Bundle" else 1 for got in prefetch.values() if got)
+
+
+def _ordinary(bundles: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    """(key, resource) of what has ended: it is read by the service and decides nothing."""
+    ended = {"resolved", "inactive", "stopped", "completed"}
+    for key, bundle in bundles.items():
+        bundle.setdefault("entry", [])
+        for entry in bundle["entry"]:
+            resource = entry["resource"]
+            status = resource.get("status") or resource.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
+            if status in ended:
+                yield key, resource
