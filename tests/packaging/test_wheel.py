@@ -52,10 +52,12 @@ def installed(shelf: Path, wheel: Path, project_root: Path) -> Path:
     """The bin directory of an environment that holds the locked packages and the wheel, and that is read-only."""
     environment = shelf / "environment"
     subprocess.run([interpreter(), "-m", "venv", environment], check=True)
-    install = [environment / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    python = environment / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     lock = project_root / "requirements" / "run.txt"
     subprocess.run([*install, "--require-hashes", "--only-binary", ":all:", "-r", lock], cwd=shelf, check=True)
     subprocess.run([*install, "--no-deps", "--no-index", wheel], cwd=shelf, check=True)
+    subprocess.run([python, "-m", "pip", "uninstall", "-qq", "--yes", "pip", "setuptools"], cwd=shelf, check=True)
     for path in environment.rglob("*"):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
