@@ -32,7 +32,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         for name, value in self._options.items():
-            self.cfg.set(name, value)
+            if name in self.cfg.settings:  # the control socket is newer than the oldest gunicorn that will do
+                self.cfg.set(name, value)
 
     def load(self) -> flask.Flask:
         return self._app

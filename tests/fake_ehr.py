@@ -1,0 +1,147 @@
+"""A FHIR server of the tests over a real socket. It answers what a test tells it to, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that came: the path below the base with its query, and the headers in lower case."""
+
+    path: str
+    headers: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        return self.path.lstrip("/").partition("?")[0].partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is sent back."""
+
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Answer = Callable[[Asked], Reply]
+
+
+def bundle(*resources: Json, following: str = "") -> Json:
+    """A searchset, with a link to the next page if one is given."""
+    link = {"link": [{"relation": "next", "url": following}]} if following else {}
+    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in resources], **link}
+
+
+def saying(content: object, status: int = 200) -> Answer:
+    return lambda _asked: Reply(orjson.dumps(content), status)
+
+
+def failing(status: int) -> Answer:
+    return saying({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}, status)
+
+
+def broken() -> Answer:
+    return lambda _asked: Reply(b'{"resourceType": "Bundle", "entry": [')
+
+
+def redirecting(to: str) -> Answer:
+    return lambda _asked: Reply(b"", 302, {"Location": to})
+
+
+def zipped(content: object) -> Answer:
+    return lambda _asked: Reply(gzip.compress(orjson.dumps(content)), 200, {"Content-Encoding": "gzip"})
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """The first answer to the first request, and so on; the last one from then on."""
+    left = list(answers)
+    return lambda asked: (left.pop(0) if len(left) > 1 else left[0])(asked)
+
+
+@dataclass
+class FakeEhr:
+    """``on`` says what is answered for a resource type; a type that nothing is said of is an empty Bundle."""
+
+    base: str
+    asked: list[Asked] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    released: threading.Event = field(default_factory=threading.Event)
+    at_once: int = 0
+    most_at_once: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def on(self, kind: str, answer: Answer) -> None:
+        self.answers[kind] = answer
+
+    def hanging(self, answer: Answer) -> Answer:
+        """As ``answer``, but only when the test ends."""
+
+        def wait(asked: Asked) -> Reply:
+            self.released.wait(30)
+            return answer(asked)
+
+        return wait
+
+    def paths(self, kind: str = "") -> list[str]:
+        return [asked.path for asked in self.asked if not kind or asked.kind == kind]
+
+    def answer(self, asked: Asked) -> Reply:
+        with self._lock:
+            self.asked.append(asked)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self.answers.get(asked.kind, saying(bundle()))(asked)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+@contextmanager
+def serving() -> Iterator[FakeEhr]:
+    """A fake EHR on a free port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = ehr.answer(Asked(self.path.removeprefix("/fhir"), headers))
+            try:
+                self.send_response(reply.status)
+                for name, value in {"Content-Type": "application/fhir+json", **reply.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+            except ConnectionError:
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    ehr = FakeEhr(base=f"http://127.0.0.1:{server.server_address[1]}/fhir")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield ehr
+    finally:
+        ehr.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
