@@ -9,14 +9,15 @@ Resource = dict[str, Any]
 
 _DATE_ELEMENTS = frozenset(
     {
-        "abatementDateTime", "assertedDate", "authored", "authoredOn", "birthDate", "bornDate", "created", "date",
-        "dateWritten", "deceasedDate", "deceasedDateTime", "deliveryDate", "effectiveDateTime", "effectiveInstant",
-        "end", "event", "expirationDate", "issued", "lastOccurrence", "lastUpdated", "occurrenceDateTime",
-        "onsetDateTime", "performedDateTime", "recorded", "recordedDate", "start", "startDate", "statusDate",
-        "timestamp", "valueDate", "valueDateTime", "valueInstant",
+        "abatementDateTime", "authoredOn", "birthDate", "bornDate", "created", "creation", "date", "dateAsserted",
+        "deceasedDate", "deceasedDateTime", "effectiveDateTime", "effectiveInstant", "end", "event", "expirationDate",
+        "issued", "lastOccurrence", "lastUpdated", "occurrenceDateTime", "onset", "onsetDateTime", "performedDateTime",
+        "presentationDate", "publicationDate", "recorded", "recordedDate", "start", "time", "timingDate",
+        "timingDateTime", "valueDate", "valueDateTime", "valueInstant", "when",
     }
 )  # fmt: skip
-"""Names of R4 elements of type date, dateTime or instant in the resource types that the charts use."""
+"""Names of the elements of type date, dateTime or instant in the resource types that can be searched (a test holds
+the list against the R4 models). ``when`` is also a code in Timing, but no code looks like a date."""
 
 _FHIR_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(T.+)?)?)?")
 _MID_MONTH = 15
