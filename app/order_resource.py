@@ -27,16 +27,7 @@ _TIMES = {1: "once daily", 2: "twice daily"}
 _PRESCRIBER = re.compile(r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9\-.]{1,64}")
 
 # Elements of a draft that speak of the medicine it had, and so do not outlive it.
-_OF_THE_PRODUCT = (
-    "text",
-    "reportedBoolean",
-    "reportedReference",
-    "detectedIssue",
-    "dosageInstruction",
-    "dispenseRequest",
-    "substitution",
-    "courseOfTherapyType",
-)
+_OF_THE_PRODUCT = ("text", "detectedIssue", "dosageInstruction", "dispenseRequest", "substitution")
 _PRODUCT_EXTENSION = re.compile(
     r"medication(?!request)|drug|product|dos[ae]|dispens|supply|substitut|formulary|package|strength|coverage|price",
     re.IGNORECASE,

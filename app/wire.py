@@ -225,20 +225,22 @@ def _actions(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call
         named = f"{draft.get('resourceType')}/{draft['id']}" if draft.get("id") else ""
         if draft.get("status") != "draft" or proposal.replaces != named:
             return []
-    orders = proposal.orders
-    if draft and orders and call.replace_form == "update":
-        updated = order_resource.updated(draft, orders[0])
-        if updated is not None:
-            change = f"Change the draft order to {order_resource.in_words(orders[0])}"
-            first = {"type": "update", "description": change, "resource": updated}
-            return [first, *_creates(card, proposal, about, call, skip=1)]
     creates = _creates(card, proposal, about, call)
-    return [*creates, _delete(proposal, call)] if draft else creates
+    if not draft:
+        return creates
+    if call.replace_form == "create-delete" or not creates:
+        return [*creates, _delete(proposal, call)]
+    # Such a client may take the create and not the delete: then the patient would get both. So update or nothing.
+    updated = order_resource.updated(draft, proposal.orders[0])
+    if updated is None:
+        return []
+    words = f"Change the draft order to {order_resource.in_words(proposal.orders[0])}"
+    return [{"type": "update", "description": words, "resource": updated}, *creates[1:]]
 
 
-def _creates(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call, *, skip: int = 0) -> list[Json]:
+def _creates(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call) -> list[Json]:
     actions = []
-    for place, order in enumerate(proposal.orders[skip:], start=skip):
+    for place, order in enumerate(proposal.orders):
         identity = Identity(rule_number=card.rule_number, profile_number=card.profile_number, kind="order", place=place)
         resource = order_resource.created(
             order,

@@ -11,6 +11,7 @@ import orjson
 import requests
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.cli import card_text
 from app.cli.drafts import OrderError, Wish, draft, wish
@@ -153,9 +154,8 @@ def _patient_id(patients: list[Json], wanted: str) -> str:
 def _patient_table(patients: list[Json]) -> Table:
     table = Table("Patient", "Name", "Sex", "Born")
     for patient in patients:
-        table.add_row(
-            str(patient.get("id")), _name(patient), str(patient.get("gender", "")), str(patient.get("birthDate", ""))
-        )
+        cells = (patient.get("id"), _name(patient), patient.get("gender", ""), patient.get("birthDate", ""))
+        table.add_row(*(Text(str(cell)) for cell in cells))
     return table
 
 

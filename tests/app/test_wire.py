@@ -189,9 +189,10 @@ def test_a_client_without_delete_gets_an_update_of_the_draft_and_creates_for_the
     assert faults(body) == []
 
 
-def test_a_draft_that_no_update_can_make_valid_is_replaced_instead() -> None:
+def test_such_a_client_gets_no_button_when_no_update_can_be_made_valid() -> None:
     broken = {"MedicationRequest/draft-1": DRAFT | {"subject": None}}
-    assert [a["type"] for a in actions(answer(replace_form="update", drafts=broken))] == ["create", "create", "delete"]
+    assert "suggestions" not in first_card(answer(replace_form="update", drafts=broken))
+    assert [action["type"] for action in actions(answer(drafts=broken))] == ["create", "create", "delete"]
 
 
 def test_a_proposal_may_only_delete() -> None:
@@ -236,6 +237,40 @@ def test_two_drafts_without_an_id_are_not_confused() -> None:
     proposal = replace(REPLACEMENT, replaces="MedicationRequest/None")
     card = first_card(answer(replace(CARD, proposals=(proposal,)), drafts={"MedicationRequest/None": nameless}))
     assert "suggestions" not in card
+
+
+orders = st.builds(
+    replace,
+    st.just(FIRST_PHASE),
+    amount=st.decimals(min_value=1, max_value=20000, places=1),
+    unit=st.sampled_from(["mg", "IU"]),
+    route=st.sampled_from(["oral", "subcutaneous"]),
+    times_per_day=st.integers(1, 4),
+    note=st.sampled_from(["", "70 kg"]),
+    reason=st.sampled_from(["", "Condition/dvt"]),
+    reason_label=st.sampled_from(["", " ", "DVT"]),
+)
+proposals = st.builds(
+    replace,
+    st.just(REPLACEMENT),
+    orders=st.lists(orders, min_size=1, max_size=3).map(tuple),
+    replaces=st.sampled_from([None, "MedicationRequest/draft-1", "MedicationRequest/on-record"]),
+    replaces_label=st.sampled_from(["", "apixaban"]),
+)
+
+
+@given(
+    offered=st.lists(st.lists(proposals, max_size=3).map(tuple), max_size=3),
+    form=st.sampled_from(["create-delete", "update"]),
+    encounter=st.sampled_from([None, "e1"]),
+    user=st.sampled_from([None, "Practitioner/1", "Patient/p1"]),
+)
+def test_whatever_is_offered_the_answer_obeys_the_specification(
+    offered: list[tuple[Proposal, ...]], form: str, encounter: str | None, user: str | None
+) -> None:
+    cards = [replace(CARD, proposals=some) for some in offered]
+    body = answer(*cards, replace_form=form, encounter_id=encounter, user_id=user)
+    assert faults(body) == []
 
 
 # -- uuids
