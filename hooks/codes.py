@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from hooks.facts import Coding, Meaning
 from hooks.tables import (
@@ -26,6 +27,7 @@ FILES = (
     "codes/conditions-snomed.csv",
     "codes/conditions-snomed-extended.csv",
     "codes/procedures-icd10pcs.csv",
+    "codes/procedures-resection-icd10pcs.csv",
     "codes/procedures-snomed.csv",
     "codes/procedures-loinc.csv",
     "codes/procedures-cpt.csv",
@@ -79,16 +81,29 @@ _INITIAL_ENCOUNTER = "initial-encounter-only"
 _INJURY_CODE_LENGTH = len("S06.5X0A")
 
 
-@dataclass(frozen=True, slots=True)
-class CodeRow:
+class CodeRow(NamedTuple):
     """One row of a code list: what it says, how far it reaches, and where it stands."""
 
     system: str
     code: str
+    display: str
     prefix: bool
     effect: str
-    meaning: Meaning
+    topic: str
+    kind: str
+    tags: frozenset[str]
     place: tuple[Path, int]
+
+    @property
+    def says(self) -> tuple[str, str, frozenset[str]]:
+        """What two rows for one code and topic must agree on."""
+        return self.effect, self.kind, self.tags
+
+
+class _Entry(NamedTuple):
+    topic: str
+    effect: str
+    meaning: Meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +114,7 @@ class CodeBook:
     exact: Mapping[tuple[str, str], tuple[CodeRow, ...]]
     prefixes: Mapping[tuple[str, str], tuple[CodeRow, ...]]
     names: Mapping[str, tuple[re.Pattern[str], Mapping[str, CodeRow]]]
-    _seen: dict[tuple[str, str], tuple[CodeRow, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _seen: dict[tuple[str, str], tuple[_Entry, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def canonical_system(self, system: str) -> str:
         """The URI by which the knowledge knows a code system; an unknown one comes back as it is."""
@@ -110,18 +125,18 @@ class CodeBook:
 
         Within a topic a look-alike of any coding silences the others. Unknown codes mean nothing.
         """
-        rows = [row for coding in codings for row in self._rows(coding.system, coding.code)]
-        return _decided(rows) if rows else ()
+        entries = [entry for coding in codings for entry in self._entries(coding.system, coding.code)]
+        return _decided(entries) if entries else ()
 
     def named(self, topic: str, text: str) -> tuple[Meaning, ...]:
         """What a text without a code means in ``topic``: whole words, any case, the listed names only."""
         if topic not in self.names or not text:
             return ()
         pattern, rows = self.names[topic]
-        found = [rows[" ".join(name[0].split()).casefold()] for name in pattern.finditer(text)]
-        return tuple(dict.fromkeys(row.meaning for row in found if row.effect == "include"))
+        found = [_entry(rows[" ".join(name[0].split()).casefold()]) for name in pattern.finditer(text)]
+        return tuple(dict.fromkeys(entry.meaning for entry in found if entry.effect == "include"))
 
-    def _rows(self, system: str, code: str) -> tuple[CodeRow, ...]:
+    def _entries(self, system: str, code: str) -> tuple[_Entry, ...]:
         key = (system, code)
         found = self._seen.get(key)
         if found is None:
@@ -130,15 +145,15 @@ class CodeBook:
                 self._seen[key] = found
         return found
 
-    def _look_up(self, system: str, code: str) -> tuple[CodeRow, ...]:
-        """The rows for a code, one a topic at most: the exact one, else the longest prefix."""
+    def _look_up(self, system: str, code: str) -> tuple[_Entry, ...]:
+        """What the lists say of a code, one row a topic at most: the exact one, else the longest prefix."""
         code = normal_code(system, code)
-        found = {row.meaning.topic: row for row in self.exact.get((system, code), ())}
+        found = {row.topic: row for row in self.exact.get((system, code), ())}
         for length in range(len(code), 0, -1):
             for row in self.prefixes.get((system, code[:length]), ()):
-                if _INITIAL_ENCOUNTER not in row.meaning.tags or _is_initial_encounter(code):
-                    found.setdefault(row.meaning.topic, row)
-        return tuple(found.values())
+                if _INITIAL_ENCOUNTER not in row.tags or _is_initial_encounter(code):
+                    found.setdefault(row.topic, row)
+        return tuple(_entry(row) for row in found.values())
 
 
 def load_codes(packs: frozenset[str] | None = None, local_rows: Path | None = None, data: Path = DATA) -> CodeBook:
@@ -152,22 +167,17 @@ def load_codes(packs: frozenset[str] | None = None, local_rows: Path | None = No
     exact: dict[tuple[str, str], tuple[CodeRow, ...]] = {}
     prefixes: dict[tuple[str, str], tuple[CodeRow, ...]] = {}
     for row in _listed(packs, data):
-        table = prefixes if row.prefix else exact
-        others = table.get((row.system, row.code), ())
-        same = next((other for other in others if other.meaning.topic == row.meaning.topic), None)
+        table, key = prefixes if row.prefix else exact, (row.system, row.code)
+        others = table.get(key, ())
+        same = next((other for other in others if other.topic == row.topic), None)
         if same is None:
-            table[row.system, row.code] = (*others, row)
-        elif (same.effect, same.meaning.kind, same.meaning.tags) != (
-            row.effect,
-            row.meaning.kind,
-            row.meaning.tags,
-        ):
+            table[key] = (*others, row)
+        elif same.says != row.says:
             problem = f"{row.code} has another meaning in {same.place[0].name}:{same.place[1]}"
             raise KnowledgeError(*row.place, problem, "keep one of the two rows")
     for row in _local(local_rows, systems):
-        table = prefixes if row.prefix else exact
-        others = table.get((row.system, row.code), ())
-        table[row.system, row.code] = (*(o for o in others if o.meaning.topic != row.meaning.topic), row)
+        table, key = prefixes if row.prefix else exact, (row.system, row.code)
+        table[key] = (*(other for other in table.get(key, ()) if other.topic != row.topic), row)
     return CodeBook(systems=systems, exact=exact, prefixes=prefixes, names=_names(data))
 
 
@@ -178,15 +188,20 @@ def names_pattern(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{'|'.join(spaced)})(?![\w-])", re.IGNORECASE)
 
 
-def _decided(rows: Sequence[CodeRow]) -> tuple[Meaning, ...]:
-    excluded = {row.meaning.topic for row in rows if row.effect == "exclude"}
-    replaced = {row.meaning.topic for row in rows if row.effect == "instead"}
+def _entry(row: CodeRow) -> _Entry:
+    meaning = Meaning(topic=row.topic, kind=row.kind, tags=row.tags, code=row.code, display=row.display)
+    return _Entry(row.topic, row.effect, meaning)
+
+
+def _decided(entries: Sequence[_Entry]) -> tuple[Meaning, ...]:
+    excluded = {entry.topic for entry in entries if entry.effect == "exclude"}
+    replaced = {entry.topic for entry in entries if entry.effect == "instead"}
     return tuple(
         dict.fromkeys(
-            row.meaning
-            for row in rows
-            if row.meaning.topic not in excluded
-            and (row.effect == "instead" or (row.effect == "include" and row.meaning.topic not in replaced))
+            entry.meaning
+            for entry in entries
+            if entry.topic not in excluded
+            and (entry.effect == "instead" or (entry.effect == "include" and entry.topic not in replaced))
         )
     )
 
@@ -196,49 +211,50 @@ def _is_initial_encounter(code: str) -> bool:
 
 
 def _listed(packs: frozenset[str] | None, data: Path) -> Iterator[CodeRow]:
-    memo: dict[tuple[str, str, str], frozenset[str]] = {}
+    memo: dict[tuple[str, ...], frozenset[str]] = {}
     for file in FILES:
         if not in_packs(file, packs, data):
             continue
         path = data / file
         for line, cells in read_cells(path, COLUMNS):
-            system, code, display, match, effect, topic, kind, tags, _, checks, source = cells
-            if not checks.isdecimal() or not source:
+            if not cells[9].isdecimal() or not cells[10]:
                 raise KnowledgeError(path, line, "no source", "say where the code was found and in how many sources")
-            yield _row((path, line), (system, code, display, match, effect, topic, kind, tags), memo)
+            yield _row((path, line), cells[:8], memo)
 
 
 def _local(path: Path | None, systems: Mapping[str, str]) -> Iterator[CodeRow]:
-    memo: dict[tuple[str, str, str], frozenset[str]] = {}
+    memo: dict[tuple[str, ...], frozenset[str]] = {}
     for row in read_local(path, "condition"):
         system = systems.get(row["system"], row["system"])
-        code = normal_code(system, row["code"])
-        cells = (row[column] for column in ("display", "match", "effect", "topic", "kind", "tags"))
-        yield _row((row.file, row.line), (system, code, *cells), memo)
+        rest = [row[column] for column in COLUMNS[2:8]]
+        yield _row((row.file, row.line), [system, normal_code(system, row["code"]), *rest], memo)
 
 
-def _row(place: tuple[Path, int], cells: tuple[str, ...], memo: dict[tuple[str, str, str], frozenset[str]]) -> CodeRow:
-    """One checked row; ``memo`` holds the (topic, kind, tags) that were found in order before."""
+def _row(place: tuple[Path, int], cells: Sequence[str], memo: dict[tuple[str, ...], frozenset[str]]) -> CodeRow:
+    """One checked row; ``memo`` holds what was found in order before."""
     system, code, display, match, effect, topic, kind, tags = cells
-    tag_set = memo.get((topic, kind, tags))
-    if tag_set is None:
-        one_of(topic, KINDS, *place, "topic")
-        tag_set = frozenset(tags.split())
-        for tag in tag_set:
-            one_of(tag, TAGS[topic], *place, "tag")
-        if kind:
-            one_of(kind, KINDS[topic], *place, "kind")
-        memo[topic, kind, tags] = tag_set
-    if match not in ("exact", "prefix") or effect not in EFFECTS:
-        one_of(match, ("exact", "prefix"), *place, "match")
-        one_of(effect, EFFECTS, *place, "effect")
+    said = (match, effect, topic, kind, tags)
+    if said not in memo:
+        memo[said] = _checked(place, said)
+    problem = code_problem(system, code) if system and code else "code or system is empty"
+    if problem or (not code.isdecimal() and normal_code(system, code) != code):
+        raise KnowledgeError(*place, problem or f"{code!r} is not in normal form", "correct the code")
+    return CodeRow(system, code, display, match == "prefix", effect, topic, kind, memo[said], place)
+
+
+def _checked(place: tuple[Path, int], said: tuple[str, ...]) -> frozenset[str]:
+    """The tags of a row whose words are all known. Raises KnowledgeError otherwise."""
+    match, effect, topic, kind, tags = said
+    one_of(match, ("exact", "prefix"), *place, "match")
+    one_of(effect, EFFECTS, *place, "effect")
+    one_of(topic, KINDS, *place, "topic")
+    if kind:
+        one_of(kind, KINDS[topic], *place, "kind")
     if bool(kind) != (effect in ("include", "instead")):
         raise KnowledgeError(*place, f"effect {effect} with kind {kind!r}", "a kind belongs to include and instead")
-    problem = code_problem(system, code) if system and code else "code or system is empty"
-    if problem or normal_code(system, code) != code:
-        raise KnowledgeError(*place, problem or f"{code!r} is not in normal form", "correct the code")
-    meaning = Meaning(topic=topic, kind=kind, tags=tag_set, code=code, display=display)
-    return CodeRow(system, code, match == "prefix", effect, meaning, place)
+    for tag in tags.split():
+        one_of(tag, TAGS[topic], *place, "tag")
+    return frozenset(tags.split())
 
 
 def _names(data: Path) -> Mapping[str, tuple[re.Pattern[str], Mapping[str, CodeRow]]]:
@@ -252,6 +268,5 @@ def _names(data: Path) -> Mapping[str, tuple[re.Pattern[str], Mapping[str, CodeR
         names = by_topic.setdefault(topic, {})
         if not name or name in names:
             raise row.error(f"name {name!r} is empty or there twice", "remove one row")
-        meaning = Meaning(topic=topic, kind=kind, tags=tags, display=row["name"])
-        names[name] = CodeRow("", name, False, effect, meaning, (row.file, row.line))
+        names[name] = CodeRow("", "", row["name"], False, effect, topic, kind, tags, (row.file, row.line))
     return {topic: (names_pattern(names), names) for topic, names in by_topic.items()}

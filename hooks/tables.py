@@ -40,6 +40,7 @@ _D5 = ["0123456789", "1234067895", "2340178956", "3401289567", "4012395678"]
 _D5 += ["5987604321", "6598710432", "7659821043", "8765932104", "9876543210"]
 _P8 = ["0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258"]
 _VERHOEFF = [[[int(_D5[c][int(_P8[i][d])]) for d in range(10)] for c in range(10)] for i in range(8)]
+_ZERO = ord("0")
 _SHA_LINE = re.compile(r'^sha256 = "[0-9a-f]*"$', re.MULTILINE)
 
 
@@ -137,9 +138,8 @@ def read_cells(path: Path, columns: Sequence[str]) -> list[tuple[int, list[str]]
             if len(cells) != len(header):
                 problem = f"{len(cells)} cells where {len(header)} are expected"
                 raise KnowledgeError(path, lines.line_num, problem, "quote a cell that holds a comma; no blank lines")
-            for cell in cells:
-                if cell[:1].isspace() or cell[-1:].isspace():
-                    raise KnowledgeError(path, lines.line_num, f"space around the cell {cell!r}", "remove it")
+            if list(map(str.strip, cells)) != cells:
+                raise KnowledgeError(path, lines.line_num, "space around a cell", "remove it")
             rows.append((lines.line_num, cells))
     except csv.Error as fault:
         raise KnowledgeError(path, lines.line_num, f"not valid CSV: {fault}", "check the quotes there") from fault
@@ -183,8 +183,8 @@ def code_problem(system: str, code: str) -> str:
         return f"{code!r} has not the form of a code of {system}"
     if system == SNOMED_CT:
         check = 0
-        for place, digit in enumerate(reversed(code)):
-            check = _VERHOEFF[place & 7][check][int(digit)]
+        for place, digit in enumerate(code[::-1].encode()):
+            check = _VERHOEFF[place & 7][check][digit - _ZERO]
         if check:
             return f"{code!r} fails the check digit of SNOMED CT"
     return ""
