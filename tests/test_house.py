@@ -14,6 +14,7 @@ RULES = [
     rules.empty_names,
     rules.readme_tree,
     rules.unused_dependencies,
+    rules.foreign_to_medicine,
     rules.unfinished,
     rules.clock_readers,
     rules.broken_links,
@@ -149,6 +150,12 @@ def test_the_rule_holds_in_the_small_house(rule: Rule, house: Path) -> None:
             "hooks/walls.py",
             "def build():\n    import requests\n",
             "requests is imported and comes from no dependency of pyproject.toml",
+        ),
+        (
+            rules.foreign_to_medicine,
+            "hooks/walls.py",
+            "def build():\n    from flask import g\n",
+            "hooks/walls.py imports flask, which is neither hooks nor the standard library",
         ),
         (rules.unfinished, "hooks/walls.py", "x = 1\n# TO" + "DO: paint\n", "hooks/walls.py:2 leaves work undone"),
         (

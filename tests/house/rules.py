@@ -104,6 +104,15 @@ def unused_dependencies(root: Path) -> list[str]:
     ]
 
 
+def foreign_to_medicine(root: Path) -> list[str]:
+    """``hooks`` needs nothing but itself and the standard library."""
+    return [
+        f"{path} imports {name}, which is neither hooks nor the standard library"
+        for path, source in modules(root, "hooks")
+        for name in sorted(imported(source) - {"hooks"} - sys.stdlib_module_names)
+    ]
+
+
 def unfinished(root: Path) -> list[str]:
     """No note of work left undone, no test that is passed over."""
     marks = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
