@@ -21,9 +21,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+pytestmark = pytest.mark.xdist_group("wheel")  # built and installed once, by one of the test processes
+
 NOBODY = 65534
-PATIENT = requests.Session()
-PATIENT.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.1, backoff_max=0.25)))
+STEADY = requests.Session()  # asks again while the service starts
+STEADY.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.1, backoff_max=0.25)))
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +116,8 @@ def test_the_installed_service_starts_as_another_user_on_a_tree_that_nobody_may_
         **another_user(str(installed / "python")),
     )
     try:
-        services = PATIENT.get(f"http://127.0.0.1:{port}/cds-services", timeout=10).json()["services"]
-        patients = PATIENT.get(f"http://127.0.0.1:{port}/fhir/Patient", timeout=10).json()
+        services = STEADY.get(f"http://127.0.0.1:{port}/cds-services", timeout=10).json()["services"]
+        patients = STEADY.get(f"http://127.0.0.1:{port}/fhir/Patient", timeout=10).json()
     finally:
         service.send_signal(signal.SIGTERM)
         words, _ = service.communicate(timeout=20)
