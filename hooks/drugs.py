@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hooks.facts import Coding, Drug
 from hooks.tables import (
@@ -46,18 +47,23 @@ INTERACTIONS = (  # the strongest first
 USES = ("", "systemic", "infusion-bag", "flush", "line-irrigation", "catheter-lock", "catheter-clearance", "local")
 TERM_TYPES = ("", "IN", "PIN", "MIN", "BN", "SCDC", "SCD", "SBD", "GPCK", "BPCK")
 _BARE = ("", "IN", "PIN", "MIN", "BN")
-_RANK: Mapping[Matched, int] = {"RxNorm": 0, "ATC": 2, "SNOMED CT": 3, "local code": 4, "name": 5}
+_RANK: Mapping[Matched, int] = {"RxNorm": 0, "ATC": 1, "SNOMED CT": 2, "local code": 3, "name": 4}
 _MATCHED_BY: Mapping[str, Matched] = {RXNORM: "RxNorm", ATC: "ATC", SNOMED_CT: "SNOMED CT"}
 _WORD = re.compile(r"\w+")
 _REMEMBERED = 5_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrugCode:
-    """What a medication code stands for; ``drug`` is None for one that is known and too broad to act on."""
+class DrugCode(NamedTuple):
+    """What a medication code stands for; ``drug`` is "" for one that is known and too broad to act on."""
 
-    drug: Drug | None
-    bare: bool = True
+    drug: str
+    second_drug: str
+    bare: bool
+    use: str
+    strength: Decimal | None
+    strength_unit: str
+    display: str
+    matched_by: Matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +86,32 @@ class DrugBook:
         no code is known: the display of unknown codes, then the text. Words such as "flush" or "cream" in display
         or text decide what a bare ingredient is used for.
         """
-        known: list[tuple[int, DrugCode]] = []
+        known: list[DrugCode] = []
         unknown: list[str] = []
         for coding in codings:
             entry = self._entry(coding)
             if entry is None:
                 unknown.append(coding.display)
-            elif entry.drug is not None:
-                known.append((_RANK[entry.drug.matched_by] + (1 if entry.bare else 0), entry))
+            elif entry.drug:
+                known.append(entry)
         if known:
-            best = min(known, key=lambda ranked: ranked[0])[1]
-            if best.drug is not None:
-                return self._put_to_use(best.drug, [text, *(c.display for c in codings)]) if best.bare else best.drug
+            best = min(known, key=lambda code: (_RANK[code.matched_by], code.bare))
+            known_as = self._drug(best)
+            texts = [text, *(coding.display for coding in codings)]
+            return self._put_to_use(known_as, texts) if best.bare else known_as
         return next((drug for name in (*unknown, text) if (drug := self._named(name))), None)
+
+    def _drug(self, code: DrugCode) -> Drug:
+        drug = replace(
+            self.drugs[code.drug],
+            strength=code.strength,
+            strength_unit=code.strength_unit,
+            product=code.display,
+            matched_by=code.matched_by,
+        )
+        if code.second_drug:
+            drug = _with_roles_of(drug, self.drugs[code.second_drug])
+        return _for_use(drug, code.use)
 
     def _entry(self, coding: Coding) -> DrugCode | None:
         system = self.systems.get(coding.system, coding.system)
@@ -205,9 +224,12 @@ def _read_codes(
 ) -> None:
     for line, cells in read_cells(path, CODE_COLUMNS):
         system, code, display, match, effect, drug, second, term_type, use, strength, unit, _, checks, source = cells
-        table = prefixes if one_of(match, ("exact", "prefix"), path, line, "match") == "prefix" else codes
-        one_of(effect, ("include", "exclude"), path, line, "effect")
-        one_of(term_type, TERM_TYPES, path, line, "term_type")
+        if match not in ("exact", "prefix"):
+            one_of(match, ("exact", "prefix"), path, line, "match")
+        table = prefixes if match == "prefix" else codes
+        if effect not in ("include", "exclude") or term_type not in TERM_TYPES:
+            one_of(effect, ("include", "exclude"), path, line, "effect")
+            one_of(term_type, TERM_TYPES, path, line, "term_type")
         if (system, code) in table or not checks.isdecimal() or not source or (effect == "include") != bool(drug):
             problem = f"{code} is there twice, or has no source, or effect and drug do not agree"
             raise KnowledgeError(path, line, problem, "one row a code; a drug for include, none for exclude")
@@ -215,27 +237,19 @@ def _read_codes(
         table[system, code] = _code(place, parts, drugs, term_type)
 
 
-def _code(place: tuple[Path, int], cells: tuple[str, ...], drugs: Mapping[str, Drug], term_type: str) -> DrugCode:
+def _code(place: tuple[Path, int], cells: Sequence[str], drugs: Mapping[str, Drug], term_type: str) -> DrugCode:
     system, code, display, name, second, use, strength, unit = cells
     problem = code_problem(system, code) if system and code else "code or system is empty"
-    if problem or normal_code(system, code) != code:
+    if problem or (not code.isdecimal() and normal_code(system, code) != code):
         raise KnowledgeError(*place, problem or f"{code!r} is not in normal form", "correct the code")
-    if not name:
-        return DrugCode(drug=None)
-    if name not in drugs or (second and second not in drugs):
+    if (name and name not in drugs) or (second and second not in drugs):
         raise KnowledgeError(*place, f"drug {name!r} or {second!r} is not in drugs.csv", "add it there")
     if use not in USES or unit not in ("", "mg", "IU") or bool(unit) != bool(strength):
         one_of(use, USES, *place, "use")
         raise KnowledgeError(*place, f"strength {strength!r} with unit {unit!r}", "give both, unit mg or IU, or none")
-    drug = _with_roles_of(drugs[name], drugs[second]) if second else drugs[name]
-    drug = replace(
-        drug,
-        strength=number(strength, *place, "strength") if strength else None,
-        strength_unit=unit,
-        product=display,
-        matched_by=_MATCHED_BY.get(system, "local code"),
-    )
-    return DrugCode(drug=_for_use(drug, use), bare=term_type in _BARE)
+    amount = number(strength, *place, "strength") if strength else None
+    matched_by = _MATCHED_BY.get(system, "local code")
+    return DrugCode(name, second, term_type in _BARE, use, amount, unit, display, matched_by)
 
 
 def _with_roles_of(drug: Drug, other: Drug) -> Drug:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,28 +123,32 @@ def read_rows(path: Path, columns: Sequence[str]) -> tuple[Row, ...]:
     return tuple(Row(file=path, line=line, cells=dict(zip(columns, row, strict=True))) for line, row in cells)
 
 
-def read_cells(path: Path, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
+def read_cells(path: Path, columns: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
     """The rows of a CSV file with their line numbers; the header must be exactly ``columns``.
 
     Raises KnowledgeError for a wrong header, a row of another length or space around a cell.
     """
-    lines = csv.reader(_text(path).splitlines(), strict=True)
-    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(_text(path).splitlines(), strict=True)
     try:
-        header = next(lines, [])
-        if header != list(columns):
-            remedy = f"the first line must be: {','.join(columns)}"
-            raise KnowledgeError(path, 1, f"unexpected columns {','.join(header)}", remedy)
-        for cells in lines:
+        header, *rows = reader
+    except csv.Error as fault:
+        raise KnowledgeError(path, reader.line_num, f"not valid CSV: {fault}", "check the quotes there") from fault
+    except ValueError:
+        header, rows = [], []
+    if header != list(columns):
+        remedy = f"the first line must be: {','.join(columns)}"
+        raise KnowledgeError(path, 1, f"unexpected columns {','.join(header)}", remedy)
+    if reader.line_num != len(rows) + 1:
+        raise KnowledgeError(path, None, "a cell goes over more than one line", "write it on one line")
+    every_cell = list(chain.from_iterable(rows))
+    if set(map(len, rows)) - {len(header)} or list(map(str.strip, every_cell)) != every_cell:
+        for line, cells in enumerate(rows, 2):
             if len(cells) != len(header):
                 problem = f"{len(cells)} cells where {len(header)} are expected"
-                raise KnowledgeError(path, lines.line_num, problem, "quote a cell that holds a comma; no blank lines")
-            if list(map(str.strip, cells)) != cells:
-                raise KnowledgeError(path, lines.line_num, "space around a cell", "remove it")
-            rows.append((lines.line_num, cells))
-    except csv.Error as fault:
-        raise KnowledgeError(path, lines.line_num, f"not valid CSV: {fault}", "check the quotes there") from fault
-    return rows
+                raise KnowledgeError(path, line, problem, "quote a cell that holds a comma; no blank lines")
+            if any(cell != cell.strip() for cell in cells):
+                raise KnowledgeError(path, line, "space around a cell", "remove it")
+    return enumerate(rows, 2)
 
 
 def read_local(path: Path | None, table: str) -> list[Row]:
