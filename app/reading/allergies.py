@@ -5,7 +5,6 @@ import re
 from app.reading.elements import (
     Json,
     Resource,
-    codings,
     earliest,
     items,
     label,
@@ -19,10 +18,9 @@ from hooks.facts import Allergy
 
 _IN_FORCE = frozenset({"active", "unconfirmed", "confirmed", None})
 _NOT_TRUE = frozenset({"refuted", "entered-in-error"})
-_LMWH = re.compile(r"\blmwh?\b|\blow[- ]molecular[- ]weight[- ]heparins?\b", re.IGNORECASE)
-_LMWH_CODES = frozenset({"373294004"})
 _HIT = re.compile(r"\bHITT?\b|(?i:\bheparin[- ](?:induced|associated)[- ]thrombocytop)")
 _DENIED = re.compile(r"\b(?:no|not|non-immune|negative|excluded|ruled out|denies|without)\b", re.IGNORECASE)
+_UFH = "UFH"
 _HIT_TOPIC, _CONTRAINDICATION = "hit", "contraindication"
 
 
@@ -39,27 +37,22 @@ def read_allergy(resource: Resource, lookup: Lookup) -> Allergy | None:
     for substance in substances:
         if any(_DENIED.search(text) for text in texts(substance)):
             continue
-        whole_class = _class_of(substance)
-        drug = None if whole_class else lookup.drug(substance)
-        if whole_class or drug is not None:
+        drug = lookup.drug(substance)
+        if drug is not None:
             break
     else:
-        whole_class, drug = ("UFH" if hit else None), None
-    if whole_class is None and drug is None:
+        drug = None
+    if drug is None and not hit:
         return None
+    is_class = drug is not None and drug.name in lookup.books.drugs.classes
     return Allergy(
         reference=own_reference(resource),
         label=label(concept) or next((text for text in map(label, substances) if text), ""),
         drug=drug,
-        anticoagulant_class=whole_class or (drug.anticoagulant if drug is not None else None),
+        anticoagulant_class=_UFH if drug is None else drug.anticoagulant if is_class else None,
         reaction_is_hit=hit,
         recorded=earliest(resource, "recordedDate", "assertedDate", "onsetDateTime"),
     )
-
-
-def _class_of(concept: Json) -> str | None:
-    coded = any(code in _LMWH_CODES for _, code, _ in codings(concept))
-    return "LMWH" if coded or any(_LMWH.search(text) for text in texts(concept)) else None
 
 
 def _manifestations(reactions: tuple[Resource, ...]) -> tuple[Json, ...]:

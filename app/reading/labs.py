@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from app.reading.elements import (
     Json,
@@ -23,22 +22,23 @@ from app.reading.elements import (
 )
 from app.reading.lookup import Lookup
 from hooks.facts import PartialDate, PregnancyStatus, Reading, Unusable
+from hooks.labs import LabCode
 
 _USABLE = frozenset({"final", "amended", "corrected"})
 _PROVISIONAL = frozenset({"preliminary"})
 _TEXT_VALUE = re.compile(r"\s*((?:<=|>=|<|>)?\s*[+-]?[0-9]+(?:\.[0-9]+)?)\s*(\S.{0,30})?", re.DOTALL)
-_PREGNANCY_LOINC = "82810-3"
+_PREGNANCY = "pregnancy-status"
 _PREGNANT = {"77386006": True, "60001007": False}
 _LOINC = "loinc"
-_SHOWN_VALUE = 40
+_SHOWN_VALUE, _SHOWN_NAME = 40, 80
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "creatinine": ("creat", "kreat"),
-    "platelets": ("platelet", "thrombocyt", "thrombozyt"),
-    "weight": (),
-    "height": (),
+OF_ONE_ANALYTE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "creatinine": ("creatinine_mg_dl", ("creat", "kreat")),
+    "platelets": ("platelets_10e9_l", ("platelet", "thrombocyt", "thrombozyt")),
+    "weight": ("weight_kg", ()),
+    "height": ("height_cm", ()),
 }
-"""Prefetch keys of one analyte -> stems by which a result that carries no code of ours still shows what it is."""
+"""Prefetch key -> its analyte, and stems by which a result that carries no code of ours still shows what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +56,27 @@ Fact = Reading | PregnancyStatus | Problem
 def read_observation(resource: Resource, lookup: Lookup, key: str) -> tuple[Fact, ...]:
     """The facts in an Observation that came under a prefetch ``key``; () when it is none of ours."""
     concept = resource.get("code")
-    row = lookup.analyte(concept)
-    if row is not None:
-        return tuple(_results(resource, resource, row, lookup))
+    known = lookup.observation(concept)
+    if isinstance(known, LabCode):
+        return tuple(_results(resource, resource, known, lookup))
     parts = resource.get("component")
     if parts:
-        inner = [(part, lookup.analyte(part.get("code"))) for part in objects(parts)]
-        return tuple(fact for part, its in inner if its is not None for fact in _results(part, resource, its, lookup))
-    if any(code == _PREGNANCY_LOINC for _, code, _ in codings(concept)):
+        inner = [(part, lookup.observation(part.get("code"))) for part in objects(parts)]
+        return tuple(
+            fact for part, its in inner if isinstance(its, LabCode) for fact in _results(part, resource, its, lookup)
+        )
+    if known == _PREGNANCY:
         return tuple(_pregnancy(resource))
-    return tuple(_unknown(resource, concept, key))
+    return () if known else tuple(_unknown(resource, concept, key, lookup))
 
 
-def _results(part: Resource, whole: Resource, row: Any, lookup: Lookup) -> Iterator[Fact]:
+def _results(part: Resource, whole: Resource, row: LabCode, lookup: Lookup) -> Iterator[Fact]:
     """The result in ``part`` (an Observation or a component of it), dated by the ``whole``."""
     state = status(whole.get("status"))
     if state not in _USABLE and state not in _PROVISIONAL and state is not None:
         return
     taken, moment = when(whole)
-    item = row.analyte_label
+    item = lookup.books.labs.titles.get(row.analyte, row.analyte)
 
     def problem(reason: str, *, provisional: bool = False) -> Problem:
         return Problem(
@@ -85,8 +87,6 @@ def _results(part: Resource, whole: Resource, row: Any, lookup: Lookup) -> Itera
         yield problem("the result has no status")
     elif state in _PROVISIONAL:
         yield problem("the result is preliminary", provisional=True)
-    elif row.excluded:
-        yield problem(row.excluded)
     elif taken is None:
         yield problem("the result has no usable date")
     else:
@@ -172,15 +172,20 @@ def _pregnancy(resource: Resource) -> Iterator[PregnancyStatus]:
             return
 
 
-def _unknown(resource: Resource, concept: Json, key: str) -> Iterator[Problem]:
-    """A result that came under the key of one analyte with a code that we do not know.
+def _unknown(resource: Resource, concept: Json, key: str, lookup: Lookup) -> Iterator[Problem]:
+    """A result that came under the key of one analyte with a code that we do not use for it.
 
     A LOINC code that is not ours is another thing, except where its words name the analyte of the key.
     """
-    if key not in NAMES or status(resource.get("status")) not in _USABLE:
+    if key not in OF_ONE_ANALYTE or status(resource.get("status")) not in _USABLE:
         return
+    analyte, stems = OF_ONE_ANALYTE[key]
     words = label(concept)
-    named = any(stem in words.lower() for stem in NAMES[key])
-    if named or not any(_LOINC in system for system, _, _ in codings(concept)):
-        reason = f"the result “{words[:_SHOWN_VALUE]}” has no code that this service knows"
-        yield Problem(analyte=key, unusable=Unusable(item=key, reason=reason, taken=when(resource)[0]))
+    if lookup.is_refused(concept, analyte):
+        reason = f"“{words[:_SHOWN_NAME]}” must not be used for it"
+    elif any(stem in words.lower() for stem in stems) or not any(_LOINC in system for system, _, _ in codings(concept)):
+        reason = f"“{words[:_SHOWN_NAME]}” has no code that this service uses for it"
+    else:
+        return
+    item = lookup.books.labs.titles.get(analyte, key)
+    yield Problem(analyte=analyte, unusable=Unusable(item=item, reason=reason, taken=when(resource)[0]))

@@ -4,12 +4,14 @@ A chart repeats the same few codes thousands of times; what the knowledge said a
 length of one call, so that an irrelevant resource costs a look into a dict.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.reading.elements import Json, Pointer, RawCoding, Resource, codings, own_reference, read_reference, texts
 from hooks.facts import Coding, Drug, Meaning
+from hooks.labs import LabCode
 
 
 class Codes(Protocol):
@@ -31,6 +33,11 @@ class Codes(Protocol):
 class Drugs(Protocol):
     """What reading needs of ``hooks.drugs.DrugBook``."""
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """Names of drugs that are a whole class ("low molecular weight heparin")."""
+        ...
+
     def match(self, codings: tuple[Coding, ...], text: str, /) -> Drug | None:
         """The drug of the codes, else of the text."""
         ...
@@ -39,8 +46,22 @@ class Drugs(Protocol):
 class Labs(Protocol):
     """What reading needs of ``hooks.labs.LabBook``."""
 
-    def analyte(self, codings: tuple[Coding, ...], /) -> Any:
-        """The row of an observation code, or None."""
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What an analyte is called ("creatinine")."""
+        ...
+
+    @property
+    def codes(self) -> Mapping[tuple[str, str], tuple[str, LabCode]]:
+        """(canonical system, code) -> effect ("include", "exclude", "context") and what it measures."""
+        ...
+
+    def analyte(self, codings: tuple[Coding, ...], /) -> LabCode | None:
+        """What an observation measures, or None when it is none of ours or must not be used for it."""
+        ...
+
+    def context(self, codings: tuple[Coding, ...], /) -> str:
+        """What an observation that is no analyte is about ("pregnancy-status"), or ""."""
         ...
 
     def canonical(self, analyte: str, value: Decimal, unit_code: str, unit_text: str, /) -> Decimal | str:
@@ -78,7 +99,7 @@ class Lookup:
     books: Books
     meant: dict[tuple[RawCoding, ...], tuple[Meaning, ...]] = field(default_factory=dict)
     drugs: dict[tuple[tuple[RawCoding, ...], tuple[str, ...]], Drug | None] = field(default_factory=dict)
-    analytes: dict[tuple[RawCoding, ...], Any] = field(default_factory=dict)
+    observed: dict[tuple[RawCoding, ...], LabCode | str] = field(default_factory=dict)
 
     def codings(self, raw: tuple[RawCoding, ...]) -> tuple[Coding, ...]:
         """The codings with canonical systems."""
@@ -110,12 +131,19 @@ class Lookup:
             self.drugs[key] = next((drug for drug in tries if drug is not None), None)
         return self.drugs[key]
 
-    def analyte(self, concept: Json) -> Any:
-        """The laboratory row of a concept's codes, or None."""
+    def is_refused(self, concept: Json, analyte: str) -> bool:
+        """Whether a code of the concept is listed as one that must not be used for the analyte."""
+        entries = (self.books.labs.codes.get((c.system, c.code)) for c in self.codings(codings(concept)))
+        return any(entry is not None and entry[0] == "exclude" and entry[1].analyte == analyte for entry in entries)
+
+    def observation(self, concept: Json) -> LabCode | str:
+        """The analyte of a concept's codes; else what it is about ("pregnancy-status"), or ""."""
         raw = codings(concept)
-        if raw not in self.analytes:
-            self.analytes[raw] = self.books.labs.analyte(self.codings(raw)) if raw else None
-        return self.analytes[raw]
+        found = self.observed.get(raw)
+        if found is None:
+            listed, labs = self.codings(raw), self.books.labs
+            found = self.observed[raw] = (labs.analyte(listed) or labs.context(listed)) if raw else ""
+        return found
 
 
 def index_resource(index: Index, resource: Resource, url: str = "") -> None:

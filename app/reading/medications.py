@@ -23,9 +23,10 @@ from app.reading.elements import (
 from app.reading.lookup import Index, Lookup, find
 from app.reading.timing import bounds, last_day, span
 from hooks.facts import Dose, Drug, Meaning, MedicationOrder, PartialDate
+from hooks.tables import ATC, RXNORM, SNOMED_CT
 
 _MOST_REFILLS = 99
-_NAMED_SYSTEMS = ("rxnorm", "whocc.no/atc", "snomed.info")
+_DRUG_SYSTEMS = frozenset({RXNORM, ATC, SNOMED_CT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def _of_concept(concept: Json, lookup: Lookup) -> Medicine | None:
         return None
     listed = codings(concept)
     words = any(display for _, _, display in listed) or shown not in {code for _, code, _ in listed}
-    known = any(name in system.lower() for system, _, _ in listed for name in _NAMED_SYSTEMS)
+    known = any(coding.system in _DRUG_SYSTEMS for coding in lookup.codings(listed))
     return Medicine(label=shown, unresolved=not words and not known)
 
 
