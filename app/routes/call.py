@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.sources import Source
 from hooks.card import Card
 from hooks.cards import cards
-from hooks.decide import decide, may_concern
+from hooks.decide import Outcome, decide, may_concern
 from hooks.facts import Gap
 from hooks.guidelines import Profile
 from hooks.knowledge import Knowledge
@@ -98,7 +98,7 @@ def answer(
     in_hand = read_orders(request, parts.knowledge, medicines, got["conditions"].resources).orders
     outcomes = decide(request.hook, read.patient, in_hand, profile, parts.knowledge)
     shown = cards(outcomes, read.patient, profile, parts.knowledge)
-    _note_cards(shown, log)
+    _note_advice(outcomes, shown, log)
     watch.lap("decide")
     _check_not_silenced_by_failure(request, rows, got, shown)
     content = _content(parts, request, caller, as_of, shown)
@@ -208,5 +208,6 @@ def _note_record(got: Mapping[str, Got], read: PatientRead, log: CallLog) -> Non
     log.dropped += read.dropped
 
 
-def _note_cards(shown: tuple[Card, ...], log: CallLog) -> None:
+def _note_advice(outcomes: tuple[Outcome, ...], shown: tuple[Card, ...], log: CallLog) -> None:
+    log.broken_rules = [f"{outcome.rule.code}:{outcome.error}" for outcome in outcomes if outcome.error]
     log.rules = [f"{rule}:{card.urgency.indicator}" for card in shown for rule in card.rules]
