@@ -13,12 +13,10 @@ from app import order_resource
 from app.clients import DeleteForm, ReplaceForm
 from app.identity import Identity, uuid_of
 from hooks.card import Card
+from hooks.cards import SUMMARY_UNITS, shorten
 from hooks.proposal import Proposal
 
 Json = dict[str, Any]
-
-MAX_SUMMARY = 139
-"""CDS Hooks wants fewer than 140 characters; counted in UTF-16 units, the strictest reading."""
 
 USAGE = (
     "FHIR R4. What prefetch leaves out is read from the FHIR server of the request, if the client allows it. "
@@ -154,8 +152,8 @@ def operation_outcome(
 
 
 def summary_fits(summary: str) -> bool:
-    """Whether a summary is short enough for every client."""
-    return _utf16_units(summary) <= MAX_SUMMARY
+    """Whether a summary has fewer than 140 UTF-16 units, the strictest reading of the specification."""
+    return len(summary.encode("utf-16-le", "surrogatepass")) // 2 <= SUMMARY_UNITS
 
 
 def warm() -> None:
@@ -178,7 +176,7 @@ def _card(card: Card, place: int, call: _Call) -> Json:
     return _filled(
         {
             "uuid": uuid_of(_identity(card), key=call.key, about=about),
-            "summary": _shortened(card.summary),
+            "summary": card.summary if summary_fits(card.summary) else shorten(card.summary),
             "detail": card.detail,
             "indicator": card.urgency.indicator,
             "source": {
@@ -264,20 +262,6 @@ def _delete(proposal: Proposal, call: _Call) -> Json:
 def _filled(members: Json) -> Json:
     """Without the members that hold nothing: CDS Hooks forbids null and empty ones."""
     return {name: value for name, value in members.items() if value not in (None, "", [], {})}
-
-
-def _utf16_units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _shortened(summary: str) -> str:
-    if summary_fits(summary):
-        return summary
-    cut = summary
-    while _utf16_units(cut) >= MAX_SUMMARY:
-        cut = cut[:-1]
-    whole_words = cut.rsplit(None, 1)[0] if " " in cut else cut
-    return whole_words.rstrip(" ,;:.-") + "…"
 
 
 def _ascii(url: str) -> str:
