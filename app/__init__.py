@@ -78,7 +78,6 @@ def create_app(
     wire.warm()
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.register_blueprint(routes.blueprint(parts))
     origins = [origin for one in listed for origin in one.origins]
     furnish(
         app,
@@ -86,6 +85,7 @@ def create_app(
         loopback_only=settings.demo and not settings.demo_public,
         new_id=new_id,
     )
+    app.register_blueprint(routes.blueprint(parts))
     if settings.demo:
         from app import demo
 

@@ -1,4 +1,4 @@
-"""A FHIR server of the tests over a real socket. It answers what a test tells it to, and remembers what it was asked."""
+"""A FHIR server of the tests over a real socket: it answers what a test tells it to and remembers what it was asked."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def zipped(content: object) -> Answer:
 def in_turn(*answers: Answer) -> Answer:
     """The first answer to the first request, and so on; the last one from then on."""
     left = list(answers)
-    return lambda asked: (left.pop(0) if len(left) > 1 else left[0])(asked)
+
+    def answer(asked: Asked) -> Reply:
+        return (left.pop(0) if len(left) > 1 else left[0])(asked)
+
+    return answer
 
 
 @dataclass

@@ -5,11 +5,10 @@ from contextlib import contextmanager, suppress
 
 import flask
 import orjson
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app import audit, sources, wire
 from app.audit import CallLog
-from app.errors import CallError, NotAllowedError, NotAuthenticatedError, TooLargeError, UnforeseenError
+from app.errors import CallError, NotAllowedError, NotAuthenticatedError, UnforeseenError
 from app.routes.call import Parts, answer
 from app.routes.door import json_body
 from hooks.services import SERVICES, with_id
@@ -75,9 +74,6 @@ def _logged(parts: Parts, service_id: str) -> Iterator[CallLog]:
         log.status = 200
     except CallError as refusal:
         log.status = refusal.status
-        raise
-    except RequestEntityTooLarge:
-        log.status = TooLargeError.status
         raise
     except Exception as error:
         log.status, log.error = UnforeseenError.status, audit.unforeseen(error)

@@ -36,7 +36,6 @@ def furnish(
 ) -> None:
     """Give ``app`` its manners. ``origins`` may call from a browser; ``loopback_only`` refuses other Hosts."""
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
 
     @app.before_request
     def open_door() -> None:
@@ -101,7 +100,13 @@ def _failure(error: Exception) -> flask.Response:
 def json_body() -> bytes:
     """The body of the request at hand, once it is known to be JSON by its declaration."""
     request = flask.request
+    longest: int = flask.current_app.config["MAX_CONTENT_LENGTH"]
+    if (request.content_length or 0) > longest:
+        raise TooLargeError("The body is too long.")
+    request.max_content_length = longest + 1  # a body in pieces is cut off there, silently
     body = request.get_data(cache=False)
+    if len(body) > longest:
+        raise TooLargeError("The body is too long.")
     if not body:
         raise BadRequestError("The request has no body.")
     charset = request.mimetype_params.get("charset", "utf-8").lower()

@@ -134,7 +134,10 @@ def test_a_token_of_a_listed_client_names_the_caller(given: str) -> None:
         ("unsigned", f"Bearer {part({'alg': 'none', 'typ': 'JWT', 'kid': 'ec'})}.{part(claims())}."),
         ("unsigned, in capitals", f"Bearer {part({'alg': 'None', 'typ': 'JWT', 'kid': 'ec'})}.{part(claims())}."),
         ("signature cut off", f"Bearer {token().rpartition('.')[0]}."),
-        ("claims changed", "Bearer {0}.{1}.{2}".format(token().split(".")[0], part(claims(jti="x")), token().split(".")[2])),
+        (
+            "claims changed",
+            "Bearer {0}.{1}.{2}".format(token().split(".")[0], part(claims(jti="x")), token().split(".")[2]),
+        ),
         ("symmetric", f"Bearer {symmetric()}"),
         ("algorithm not agreed", f"Bearer {token(RSA_KEY, 'RS256', 'rsa')}"),
         ("curve of another algorithm", f"Bearer {token(P256_KEY, 'ES256', 'p256')}"),
@@ -167,7 +170,11 @@ def test_a_token_of_a_listed_client_names_the_caller(given: str) -> None:
 def test_a_token_that_does_not_convince_is_refused_and_never_told_why(why: str, header: str | None) -> None:
     with pytest.raises(NotAuthenticatedError) as caught:
         verifier()(header, URL)
-    assert (caught.value.status, caught.value.text, caught.value.diagnostics) == (401, "Authentication is required.", "")
+    assert (caught.value.status, caught.value.text, caught.value.diagnostics) == (
+        401,
+        "Authentication is required.",
+        "",
+    )
     assert caught.value.headers == {"WWW-Authenticate": "Bearer"}
     assert caught.value.__suppress_context__ or caught.value.__context__ is None, why
 

@@ -55,7 +55,12 @@ weight = "Observation?patient={{context.patientId}}&code=weight"
 """
     )
     caller = clients.load(file)[0].caller("a", SETTINGS)
-    assert (caller.tenant, caller.profile, caller.timezone, caller.budget_ms) == ("a", "contemporary-2023", "Europe/Vienna", 800)
+    assert (caller.tenant, caller.profile, caller.timezone, caller.budget_ms) == (
+        "a",
+        "contemporary-2023",
+        "Europe/Vienna",
+        800,
+    )
     assert caller.fhir_servers == ("https://ehr.example/r4", "https://open.example/r4")
     assert caller.open_servers == ("https://open.example/r4",)
     assert (caller.replace, caller.delete, caller.services) == ("update", "resource", ("cat-patient-view",))
@@ -68,7 +73,7 @@ weight = "Observation?patient={{context.patientId}}&code=weight"
         ("", "client"),
         ("[[client", "cannot be read"),
         ("[server]\nx = 1", "client"),
-        (ENTRY + 'x = 1\n[client.prefetch]\n', "x: Extra"),
+        (ENTRY + "x = 1\n[client.prefetch]\n", "x: Extra"),
         (ENTRY.replace('"north-hospital"', '"North Hospital"'), "name"),
         (ENTRY.replace('issuer = "https://ehr.example"', ""), "issuer"),
         (ENTRY.replace("north.json", "south.json"), "south.json does not exist"),
@@ -104,7 +109,9 @@ def test_a_demo_asks_servers_on_this_machine_and_in_public_only_those_listed() -
     at_home = demo_caller(Settings(demo=True, public_url="http://127.0.0.1:9000"))
     assert at_home.any_loopback_server
     assert at_home.fhir_servers == ("http://127.0.0.1:9000/fhir",)
-    listed = Settings(demo=True, demo_public=True, public_url="https://d.example", demo_fhir_servers=("https://r4.example/",))
+    listed = Settings(
+        demo=True, demo_public=True, public_url="https://d.example", demo_fhir_servers=("https://r4.example/",)
+    )
     in_public = demo_caller(listed)
     assert not in_public.any_loopback_server
     assert in_public.fhir_servers == in_public.open_servers == ("https://d.example/fhir", "https://r4.example")

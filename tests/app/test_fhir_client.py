@@ -186,7 +186,9 @@ def test_only_the_base_urls_of_the_callers_entry_are_asked(given: str, listed: b
 
 
 def test_without_token_only_servers_agreed_to_be_open_are_asked() -> None:
-    caller = replace(CALLER, fhir_servers=("https://a.example", "https://b.example"), open_servers=("https://b.example",))
+    caller = replace(
+        CALLER, fhir_servers=("https://a.example", "https://b.example"), open_servers=("https://b.example",)
+    )
     assert allowed(FhirAccess(server="https://a.example"), caller) is None
     assert allowed(FhirAccess(server="https://b.example"), caller) is not None
 
@@ -204,12 +206,16 @@ def test_a_demo_asks_servers_on_this_machine_and_others_do_not(server: str) -> N
     assert allowed(access, CALLER) is None
 
 
-@pytest.mark.parametrize("server", ["http://10.0.0.1/fhir", "http://127.0.0.1.nip.example/", "http://0.0.0.0/", "http://host/"])
+@pytest.mark.parametrize(
+    "server", ["http://10.0.0.1/fhir", "http://127.0.0.1.nip.example/", "http://0.0.0.0/", "http://host/"]
+)
 def test_a_demo_asks_no_server_elsewhere(server: str) -> None:
     assert allowed(FhirAccess(server=server), replace(CALLER, any_loopback_server=True)) is None
 
 
-@pytest.mark.parametrize(("host", "loopback"), [("localhost", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True)])
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("localhost", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True)]
+)
 def test_loopback_hosts(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
     assert not is_loopback(f"{host}.example")
@@ -255,7 +261,9 @@ def test_an_origin_is_scheme_host_and_port(other: str, same: bool) -> None:
         ("patient/Observation.rs?category=laboratory patient/Observation.rs", True, True),
     ],
 )
-def test_scopes_of_both_smart_versions_say_what_may_be_asked(scope: str, search: bool | None, read: bool | None) -> None:
+def test_scopes_of_both_smart_versions_say_what_may_be_asked(
+    scope: str, search: bool | None, read: bool | None
+) -> None:
     access = FhirAccess(server="https://e.example", token="t", scopes=tuple(scope.split()))
     assert covers(access, "Observation", search=True) is search
     assert covers(access, "Observation", search=False) is read
@@ -272,7 +280,10 @@ def test_an_open_server_has_no_scopes_to_heed() -> None:
     ("link", "expected"),
     [
         ([{"relation": "next", "url": "https://e.example/r4?page=2"}], "https://e.example/r4?page=2"),
-        ([{"relation": "self", "url": "x"}, {"relation": "next", "url": "?page=2"}], "https://e.example/r4/Condition?page=2"),
+        (
+            [{"relation": "self", "url": "x"}, {"relation": "next", "url": "?page=2"}],
+            "https://e.example/r4/Condition?page=2",
+        ),
         ([{"relation": "previous", "url": "https://e.example/r4?page=1"}], None),
         ([None, 7, {"relation": "next"}, {"relation": "next", "url": 7}], None),
         ({"relation": "next", "url": "x"}, None),

@@ -56,9 +56,7 @@ def count(day: str, number: int = 1) -> dict[str, Any]:
 
 
 def asking(prefetch: dict[str, Any] | None = None) -> HookRequest:
-    return HookRequest(
-        service_id="s", hook="order-sign", hook_instance="i", patient_id="pt-1", prefetch=prefetch or {}
-    )
+    return HookRequest(service_id="s", hook="order-sign", hook_instance="i", patient_id="pt-1", prefetch=prefetch or {})
 
 
 @pytest.fixture
@@ -100,7 +98,9 @@ def test_what_was_sent_is_used_and_not_asked_again(ehr: FakeEhr, reach: Reach) -
     assert ehr.asked == []
 
 
-@pytest.mark.parametrize("nothing", [None, bundle(), {"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}])
+@pytest.mark.parametrize(
+    "nothing", [None, bundle(), {"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}]
+)
 def test_null_and_an_empty_bundle_both_mean_none(ehr: FakeEhr, reach: Reach, nothing: object) -> None:
     assert one(CONDITIONS, reach, conditions=nothing) == Got(key="conditions", origin="prefetch")
     assert ehr.asked == []
@@ -117,7 +117,9 @@ def test_for_a_read_they_mean_that_there_is_no_such_resource(nothing: object) ->
 
 
 @pytest.mark.parametrize("failure", [FAILURE, bundle(FAILURE), {"resourceType": "OperationOutcome"}])
-def test_an_operation_outcome_is_a_failed_read_and_is_not_tried_again(ehr: FakeEhr, reach: Reach, failure: object) -> None:
+def test_an_operation_outcome_is_a_failed_read_and_is_not_tried_again(
+    ehr: FakeEhr, reach: Reach, failure: object
+) -> None:
     got = one(CONDITIONS, reach, conditions=failure)
     assert got.gap is not None
     assert got.gap.failed
@@ -152,7 +154,9 @@ def test_a_bundle_of_one_where_a_resource_is_expected_is_that_resource() -> None
     assert one(PATIENT, None, patient=bundle(PERSON)).resources == (PERSON,)
 
 
-@pytest.mark.parametrize("wrong", ["x", 7, [], [CANCER], {}, {"resourceType": "List"}, {"resourceType": "Bundle", "entry": {"a": 1}}])
+@pytest.mark.parametrize(
+    "wrong", ["x", 7, [], [CANCER], {}, {"resourceType": "List"}, {"resourceType": "Bundle", "entry": {"a": 1}}]
+)
 def test_a_value_of_the_wrong_kind_counts_as_not_sent(ehr: FakeEhr, reach: Reach, wrong: object) -> None:
     assert one(CONDITIONS, reach, conditions=wrong).origin == "fetched"
     with pytest.raises(MissingDataError):
@@ -380,7 +384,16 @@ def test_medications_that_orders_refer_to_are_read_once_each(ehr: FakeEhr, reach
 
 @pytest.mark.parametrize(
     "reference",
-    ["#m1", "urn:uuid:1", "Medication/..", "Medication/a/b", "Medication?x=1", "https://other.example/Medication/m1", "m1", ""],
+    [
+        "#m1",
+        "urn:uuid:1",
+        "Medication/..",
+        "Medication/a/b",
+        "Medication?x=1",
+        "https://other.example/Medication/m1",
+        "m1",
+        "",
+    ],
 )
 def test_references_that_lead_nowhere_or_elsewhere_are_not_followed(ehr: FakeEhr, reach: Reach, reference: str) -> None:
     assert medications([reference], reach) == {}

@@ -19,7 +19,9 @@ def view(**changes: Any) -> dict[str, Any]:
     return {"hook": "patient-view", "hookInstance": UUID, "context": context, **changes}
 
 
-def select(*resources: dict[str, Any], selections: object = ("MedicationRequest/d1",), **context: Any) -> dict[str, Any]:
+def select(
+    *resources: dict[str, Any], selections: object = ("MedicationRequest/d1",), **context: Any
+) -> dict[str, Any]:
     drafts = {"resourceType": "Bundle", "entry": [{"resource": r} for r in resources or (DRAFT,)]}
     chosen = list(selections) if isinstance(selections, tuple) else selections
     body = view(hook="order-select")
@@ -128,7 +130,12 @@ def test_a_hook_instance_that_is_no_uuid_is_taken_with_a_warning() -> None:
 def test_unknown_members_and_extensions_change_nothing_at_any_level() -> None:
     plain = view(fhirServer="https://e.example/r4", fhirAuthorization=authorization())
     more = {"zzz": 1, "extension": {"org.example": [1]}}
-    decorated = {**plain, **more, "context": {**plain["context"], **more}, "fhirAuthorization": {**authorization(), **more}}
+    decorated = {
+        **plain,
+        **more,
+        "context": {**plain["context"], **more},
+        "fhirAuthorization": {**authorization(), **more},
+    }
     assert read(decorated) == read(plain)
 
 
@@ -147,14 +154,18 @@ def test_patient_and_user_are_required(name: str, given: object) -> None:
     assert (error.code, error.expression) == ("required", (f"context.{name}",))
 
 
-@pytest.mark.parametrize("given", ["../x", "..", ".", "a/b", "Patient/a/b", "a?b", "a#b", "ä", "x" * 65, 7, ["a"], "a\n"])
+@pytest.mark.parametrize(
+    "given", ["../x", "..", ".", "a/b", "Patient/a/b", "a?b", "a#b", "ä", "x" * 65, 7, ["a"], "a\n"]
+)
 @pytest.mark.parametrize("name", ["patientId", "encounterId"])
 def test_an_id_that_cannot_stand_in_an_address_is_refused(name: str, given: object) -> None:
     error = refusal(in_context(view(), **{name: given}))
     assert (error.status, error.expression) == (400, (f"context.{name}",))
 
 
-@pytest.mark.parametrize(("given", "expected"), [(..., None), (None, None), ("", None), ("e1", "e1"), ("Encounter/e1", "e1")])
+@pytest.mark.parametrize(
+    ("given", "expected"), [(..., None), (None, None), ("", None), ("e1", "e1"), ("Encounter/e1", "e1")]
+)
 def test_the_encounter_is_optional(given: object, expected: str | None) -> None:
     assert read(in_context(view(), encounterId=given)).encounter_id == expected
 
@@ -240,7 +251,14 @@ def test_drafts_that_are_no_bundle_are_refused(drafts: object) -> None:
 
 def test_entries_without_resource_id_or_type_break_nothing() -> None:
     body = select(DRAFT)
-    body["context"]["draftOrders"]["entry"] += [None, 7, {}, {"resource": None}, {"resource": {}}, {"resource": {"id": 7}}]
+    body["context"]["draftOrders"]["entry"] += [
+        None,
+        7,
+        {},
+        {"resource": None},
+        {"resource": {}},
+        {"resource": {"id": 7}},
+    ]
     assert read(body).in_focus == (0,)
     del body["context"]["draftOrders"]["resourceType"]
     assert read(body).in_focus == (0,)
