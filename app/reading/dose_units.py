@@ -42,8 +42,11 @@ _WORDS: dict[str, tuple[Kind, str]] = {
     **dict.fromkeys(("ml", "milliliter", "milliliters", "millilitre", "millilitres", "cc"), ("mL", "1")),
     **dict.fromkeys(("tablet", "tablets", "tab", "tabs", "tbl", "tbs", "pill", "pills"), ("product", "1")),
     **dict.fromkeys(("capsule", "capsules", "cap", "caps"), ("product", "1")),
-    **dict.fromkeys(("syringe", "syringes", "syr", "prefilled syringe", "pre-filled syringe"), ("product", "1")),
+    **dict.fromkeys(
+        ("syringe", "syringes", "syr", "prefilled syringe", "pre-filled syringe", "each"), ("product", "1")
+    ),
 }
+_ORNAMENT = re.compile(r"\(s\)|^(?:oral|film[- ]coated|coated) | \(?unit of (?:presentation|product usage)\)?")
 _PER_KG = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(?:kg|kilogram)(?:\s*(?:/|\bper\b)\s*dose)?")
 _ONE_DOSE = re.compile(r"(.+?)\s*(?:/|\bper\b)\s*(?:dose|\{dose\})")
 _VOLUME_FIRST = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*mL\b", re.IGNORECASE)
@@ -51,7 +54,7 @@ _VOLUME_FIRST = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*mL\b", re.IGNORECASE)
 
 def read_unit(text: str) -> DoseUnit | None:
     """The unit of a dose, or None when it is none of ours (rates per hour included)."""
-    word = " ".join(text.lower().split())
+    word = _ORNAMENT.sub("", " ".join(text.lower().split()))
     once = _ONE_DOSE.fullmatch(word)
     if once is not None:
         word = once[1]

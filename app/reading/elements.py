@@ -125,7 +125,12 @@ def concept_parts(concept: Json) -> Iterator[RawCoding]:
 
 
 def codings(concept: Json) -> tuple[RawCoding, ...]:
-    """As ``concept_parts``, quick for the usual shape of one object with a list of proper codings."""
+    """As ``concept_parts``, quick for the usual shape: one proper coding in a list."""
+    listed = concept.get("coding") if isinstance(concept, dict) else None
+    if isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], dict):
+        system, code, display = listed[0].get("system"), listed[0].get("code"), listed[0].get("display", "")
+        if isinstance(system, str) and isinstance(code, str) and isinstance(display, str) and code.strip():
+            return ((system.strip(), code.strip(), display.strip()),)
     return tuple(concept_parts(concept))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from app.reading.elements import Json, Pointer, RawCoding, Resource, codings, own_reference, read_reference, texts
+from app.reading.elements import Json, Pointer, RawCoding, Resource, codings, read_reference, texts
 from hooks.facts import Coding, Drug, Meaning
 from hooks.labs import LabCode
 
@@ -93,12 +93,21 @@ Index = dict[tuple[str, str], Resource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """A drug, or None, and the codes (canonical systems) and words of the concept."""
+
+    drug: Drug | None
+    codings: tuple[Coding, ...]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
     """The knowledge, with what it already said in this call."""
 
     books: Books
     meant: dict[tuple[RawCoding, ...], tuple[Meaning, ...]] = field(default_factory=dict)
-    drugs: dict[tuple[tuple[RawCoding, ...], tuple[str, ...]], Drug | None] = field(default_factory=dict)
+    drugs: dict[tuple[tuple[RawCoding, ...], object], Identified] = field(default_factory=dict)
     observed: dict[tuple[RawCoding, ...], LabCode | str] = field(default_factory=dict)
 
     def codings(self, raw: tuple[RawCoding, ...]) -> tuple[Coding, ...]:
@@ -123,13 +132,19 @@ class Lookup:
 
     def drug(self, concept: Json) -> Drug | None:
         """The drug of a concept, by its codes, else by its text, else by a display."""
-        raw, words = codings(concept), texts(concept)
-        key = (raw, words)
-        if key not in self.drugs:
-            listed = self.codings(raw)
+        return self.identify(concept).drug
+
+    def identify(self, concept: Json) -> Identified:
+        """The drug of a concept with the codes and words that were there to know it by."""
+        raw = codings(concept)
+        key = (raw, _words_key(concept, len(raw)))
+        found = self.drugs.get(key)
+        if found is None:
+            listed, words = self.codings(raw), texts(concept)
             tries = (self.books.drugs.match(listed, text) for text in words or ("",))
-            self.drugs[key] = next((drug for drug in tries if drug is not None), None)
-        return self.drugs[key]
+            drug = next((drug for drug in tries if drug is not None), None)
+            found = self.drugs[key] = Identified(drug=drug, codings=listed, words=words)
+        return found
 
     def is_refused(self, concept: Json, analyte: str) -> bool:
         """Whether a code of the concept is listed as one that must not be used for the analyte."""
@@ -146,13 +161,25 @@ class Lookup:
         return found
 
 
+def _words_key(concept: Json, coded: int) -> object:
+    """What tells the words of a concept apart, next to its codings: the text alone where every coding has a code."""
+    if isinstance(concept, dict):
+        text, listed = concept.get("text"), concept.get("coding")
+        if isinstance(text, str) and isinstance(listed, list) and len(listed) == coded:
+            return text
+    return texts(concept)
+
+
 def index_resource(index: Index, resource: Resource, url: str = "") -> None:
     """Makes a resource findable by its own reference and by the URL of its Bundle entry."""
-    own = own_reference(resource)
-    for pointer in (read_reference(own), read_reference(url)):
-        if pointer is not None and pointer.kind != "#":
-            index.setdefault((pointer.kind, pointer.id), resource)
-            index.setdefault(("", pointer.id), resource)
+    kind, identity = resource.get("resourceType"), resource.get("id")
+    if isinstance(kind, str) and isinstance(identity, str):
+        index.setdefault((kind, identity), resource)
+        index.setdefault(("", identity), resource)
+    pointer = read_reference(url) if url else None
+    if pointer is not None and pointer.kind != "#":
+        index.setdefault((pointer.kind, pointer.id), resource)
+        index.setdefault(("", pointer.id), resource)
 
 
 def find(index: Index, pointer: Pointer | None, holder: Resource) -> Resource | None:

@@ -84,15 +84,15 @@ def _medication(resource: Resource) -> tuple[Json, Json]:
 
 def _of_concept(concept: Json, lookup: Lookup) -> Medicine | None:
     """None when it says nothing: neither a code nor a word."""
-    shown, found = label(concept), lookup.drug(concept)
-    if found is not None:
-        return Medicine(label=shown or found.name, drug=found)
-    if not shown:
+    found = lookup.identify(concept)
+    if found.drug is not None:
+        return Medicine(label=found.words[0] if found.words else found.drug.name, drug=found.drug)
+    if found.words:
+        return Medicine(label=found.words[0])
+    if not found.codings:
         return None
-    listed = codings(concept)
-    words = any(display for _, _, display in listed) or shown not in {code for _, code, _ in listed}
-    known = any(coding.system in _DRUG_SYSTEMS for coding in lookup.codings(listed))
-    return Medicine(label=shown, unresolved=not words and not known)
+    known = any(coding.system in _DRUG_SYSTEMS for coding in found.codings)
+    return Medicine(label=found.codings[0].code, unresolved=not known)
 
 
 def _of_medication(medication: Resource, lookup: Lookup) -> Medicine | None:
@@ -114,9 +114,11 @@ def _ingredient(part: Resource, lookup: Lookup) -> Medicine | None:
 
 
 def read_medication_order(resource: Resource, lookup: Lookup, index: Index) -> MedicationOrder | None:
-    """The order, whatever its medicine; None when no medicine is chosen. The caller drops those of no drug of ours."""
+    """The order when its drug is known or could not be identified; None when it is known to be none of ours."""
     medicine = read_medicine(resource, lookup, index)
-    return None if medicine is None else order_of(resource, medicine, lookup, index)
+    if medicine is None or (medicine.drug is None and not medicine.unresolved):
+        return None
+    return order_of(resource, medicine, lookup, index)
 
 
 def order_of(resource: Resource, medicine: Medicine, lookup: Lookup, index: Index) -> MedicationOrder:

@@ -63,9 +63,7 @@ def read_orders(
     )
 
 
-def _index(
-    request: HookRequest, medications: Mapping[str, dict[str, Any]], conditions: Iterable[Resource]
-) -> Index:
+def _index(request: HookRequest, medications: Mapping[str, dict[str, Any]], conditions: Iterable[Resource]) -> Index:
     index: Index = {}
     for entry in request.draft_orders:
         url = entry.get("fullUrl")

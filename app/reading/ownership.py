@@ -16,7 +16,7 @@ def belongs(resource: Resource, patient_id: str) -> bool:
         for one in items(holder):
             pointer = read_reference(one)
             if pointer is None:
-                if (one.get("reference") if isinstance(one, dict) else one):
+                if one.get("reference") if isinstance(one, dict) else one:
                     return False
             elif pointer.kind not in ("Patient", "") or pointer.id != patient_id:
                 return False

@@ -26,9 +26,7 @@ def read_procedure(resource: Resource, lookup: Lookup) -> PastProcedure | None:
         label=label(concept),
         meanings=meanings,
         status=state,
-        performed=earliest(
-            resource, "performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod"
-        ),
+        performed=earliest(resource, "performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod"),
     )
 
 

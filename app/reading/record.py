@@ -56,7 +56,7 @@ def read_patient(got: Mapping[str, Got], patient_id: str, as_of: date, knowledge
     born = read_date(person.get("birthDate")) if person is not None else None
     readers: dict[str, Callable[[Resource], object | None]] = {
         "Condition": lambda resource: read_condition(resource, lookup, born),
-        "MedicationRequest": lambda resource: _of_ours(read_medication_order(resource, lookup, index)),
+        "MedicationRequest": lambda resource: read_medication_order(resource, lookup, index),
         "Procedure": lambda resource: read_procedure(resource, lookup),
         "ServiceRequest": lambda resource: read_service(resource, lookup, index),
         "DeviceRequest": lambda resource: read_service(resource, lookup, index),
@@ -117,11 +117,6 @@ def _sort(got: Mapping[str, Got], patient_id: str, pile: _Pile, index: Index) ->
                 else:
                     dropped += 1
     return person, dropped
-
-
-def _of_ours(order: MedicationOrder | None) -> MedicationOrder | None:
-    """The order when its drug is known or could not be identified; None when it is known to be none of ours."""
-    return order if order is not None and (order.drug is not None or order.unresolved) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,23 +19,36 @@ _ROUTES = (
     (r"intravenous(?:ly)?|i\.?v\.?", "intravenous"),
 )
 _FREQUENCIES = (
-    (r"once (?:a |per |every )?(?:day|daily)|(?:1|one) time (?:a day|daily)|daily|(?:every|each|a|per) day"
-     r"|q\.?d\.?|o\.?d\.?|(?:every|q) ?24 ?h(?:ours?|rs?)?"
-     r"|nightly|at bedtime|every (?:morning|evening|night)|in the (?:morning|evening)",
-     Decimal(1)),
-    (r"(?:twice|two times|2 times|2x) ?(?:a |per )?(?:day|daily)|b\.?i\.?d\.?|b\.?d\.?"
-     r"|(?:every|q) ?12 ?h(?:ours?|rs?)?",
-     Decimal(2)),
-    (r"(?:three times|3 times|3x) ?(?:a |per )?(?:day|daily)|t\.?i\.?d\.?|t\.?d\.?s\.?|(?:every|q) ?8 ?h(?:ours?|rs?)?",
-     Decimal(3)),
-    (r"(?:four times|4 times|4x) ?(?:a |per )?(?:day|daily)|q\.?i\.?d\.?|q\.?d\.?s\.?|(?:every|q) ?6 ?h(?:ours?|rs?)?",
-     Decimal(4)),
+    (
+        r"once (?:a |per |every )?(?:day|daily)|(?:1|one) time (?:a day|daily)|daily|(?:every|each|a|per) day"
+        r"|q\.?d\.?|o\.?d\.?|(?:every|q) ?24 ?h(?:ours?|rs?)?"
+        r"|nightly|at bedtime|every (?:morning|evening|night)|in the (?:morning|evening)",
+        Decimal(1),
+    ),
+    (
+        r"(?:twice|two times|2 times|2x) ?(?:a |per )?(?:day|daily)|b\.?i\.?d\.?|b\.?d\.?"
+        r"|(?:every|q) ?12 ?h(?:ours?|rs?)?",
+        Decimal(2),
+    ),
+    (
+        r"(?:three times|3 times|3x) ?(?:a |per )?(?:day|daily)|t\.?i\.?d\.?|t\.?d\.?s\.?"
+        r"|(?:every|q) ?8 ?h(?:ours?|rs?)?",
+        Decimal(3),
+    ),
+    (
+        r"(?:four times|4 times|4x) ?(?:a |per )?(?:day|daily)|q\.?i\.?d\.?|q\.?d\.?s\.?"
+        r"|(?:every|q) ?6 ?h(?:ours?|rs?)?",
+        Decimal(4),
+    ),
 )
 _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(rf"(?:{pattern})(?![a-z0-9])", re.IGNORECASE))
     for name, pattern in (
-        ("pieces", rf"(?P<count>{_NUMBER})\s*(?P<piece>{_PIECE})"
-         rf"(?:\s*\(\s*(?P<inner>{_NUMBER})\s*(?P<innerunit>{_MEASURE})(?P<total>\s+total)?\s*\))?"),
+        (
+            "pieces",
+            rf"(?P<count>{_NUMBER})\s*(?P<piece>{_PIECE})"
+            rf"(?:\s*\(\s*(?P<inner>{_NUMBER})\s*(?P<innerunit>{_MEASURE})(?P<total>\s+total)?\s*\))?",
+        ),
         ("measure", rf"(?P<value>{_NUMBER})\s*(?P<unit>{_MEASURE})"),
         ("days", r"(?:for|x) (?P<length>[0-9]{1,3}) (?P<span>days?|weeks?|months?)"),
         *((f"route {word}", pattern) for pattern, word in _ROUTES),

@@ -69,7 +69,12 @@ def condition(code: Any = "I82.412", identity: str = "c1", **elements: Any) -> d
 
 
 def observation(
-    code: str = "2160-0", value: Any = 0.8, unit: str = "mg/dL", identity: str = "o1", on: str = "2026-03-10", **elements: Any
+    code: str = "2160-0",
+    value: Any = 0.8,
+    unit: str = "mg/dL",
+    identity: str = "o1",
+    on: str = "2026-03-10",
+    **elements: Any,
 ) -> dict[str, Any]:
     given = {"status": "final", "code": concept(code, LOINC), "effectiveDateTime": on}
     if value is not None:

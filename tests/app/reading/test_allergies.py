@@ -27,7 +27,9 @@ def test_an_allergy_to_a_drug(code):
     assert (found.reference, str(found.recorded)) == ("AllergyIntolerance/a1", "2020")
 
 
-@pytest.mark.parametrize("code", [concept("373294004", SNOMED), {"text": "LMWH"}, {"text": "low-molecular-weight heparins"}])
+@pytest.mark.parametrize(
+    "code", [concept("373294004", SNOMED), {"text": "LMWH"}, {"text": "low-molecular-weight heparins"}]
+)
 def test_an_allergy_to_a_class(code):
     assert allergy(code=code).anticoagulant_class == "LMWH"
 

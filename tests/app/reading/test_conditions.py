@@ -32,7 +32,16 @@ def test_known_codes_of_every_system_mean_something(code, system, topic):
 
 @pytest.mark.parametrize(
     "code",
-    [concept("40055000", SNOMED), concept("I82.412", "http://example.org/own"), {"text": "DVT"}, {}, None, ["DVT"], [], [[]]],
+    [
+        concept("40055000", SNOMED),
+        concept("I82.412", "http://example.org/own"),
+        {"text": "DVT"},
+        {},
+        None,
+        ["DVT"],
+        [],
+        [[]],
+    ],
 )
 def test_other_conditions_are_no_diagnosis(code):
     assert read_condition(condition(code=code), lookup(), BORN) is None
@@ -55,7 +64,10 @@ def test_absent_statuses_stay_absent():
 @pytest.mark.parametrize(
     ("elements", "since"),
     [
-        ({"onsetDateTime": "2026-03"}, PartialDate(earliest=day("2026-03-01").earliest, latest=day("2026-03-31").latest)),
+        (
+            {"onsetDateTime": "2026-03"},
+            PartialDate(earliest=day("2026-03-01").earliest, latest=day("2026-03-31").latest),
+        ),
         ({"onsetPeriod": {"start": "2026-03-02", "end": "2026-03-09"}}, day("2026-03-02")),
         ({"onsetPeriod": {"end": "2026-03-09"}, "recordedDate": "2026-03-10"}, day("2026-03-09")),
         ({"onsetString": "last week", "recordedDate": "2026-03-10T10:00:00Z"}, day("2026-03-10")),

@@ -22,7 +22,17 @@ DATES = [
     ("2026-03-02T08:15", "2026-03-02", "2026-03-02"),
     ("2026-03-02 08:15:00", "2026-03-02", "2026-03-02"),
 ]
-NO_DATES = ["Invalid date", "", "0002-11-23", "9999-12-31", "2026-02-30", "2026-13", "2026-3-2", "02.03.2026", "20260302"]
+NO_DATES = [
+    "Invalid date",
+    "",
+    "0002-11-23",
+    "9999-12-31",
+    "2026-02-30",
+    "2026-13",
+    "2026-3-2",
+    "02.03.2026",
+    "20260302",
+]
 
 
 @pytest.mark.parametrize(("written", "earliest", "latest"), DATES)
@@ -77,7 +87,10 @@ def test_the_label_is_the_text_else_a_display_else_the_code():
     [
         ("active", "active"),
         ("Entered in Error", "entered-in-error"),
-        ({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}]}, "resolved"),
+        (
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}]},
+            "resolved",
+        ),
         (
             {
                 "coding": [

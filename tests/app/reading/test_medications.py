@@ -130,11 +130,19 @@ SUPPLY = {"expectedSupplyDuration": {"value": 30, "unit": "days", "code": "d"}}
         ({}, "2026-03-01", None),
         ({"dosageInstruction": [TIMED]}, "2026-03-05", "2026-03-20"),
         ({"dosageInstruction": [LASTING]}, "2026-03-01", "2026-03-10"),
-        ({"dispenseRequest": {"validityPeriod": {"start": "2026-03-02", "end": "2026-04-02"}}}, "2026-03-02", "2026-04-02"),
+        (
+            {"dispenseRequest": {"validityPeriod": {"start": "2026-03-02", "end": "2026-04-02"}}},
+            "2026-03-02",
+            "2026-04-02",
+        ),
         ({"dispenseRequest": SUPPLY}, "2026-03-01", "2026-03-30"),
         ({"dispenseRequest": {**SUPPLY, "numberOfRepeatsAllowed": 2}}, "2026-03-01", "2026-05-29"),
         ({"dispenseRequest": {**SUPPLY, "numberOfRepeatsAllowed": -1}}, "2026-03-01", "2026-03-30"),
-        ({"dosageInstruction": [LASTING, {"text": "10 mg daily"}], "dispenseRequest": SUPPLY}, "2026-03-01", "2026-03-30"),
+        (
+            {"dosageInstruction": [LASTING, {"text": "10 mg daily"}], "dispenseRequest": SUPPLY},
+            "2026-03-01",
+            "2026-03-30",
+        ),
         ({"dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"end": "9999-12-31"}}}}]}, "2026-03-01", None),
     ],
 )

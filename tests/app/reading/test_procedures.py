@@ -52,7 +52,11 @@ def test_when_it_was_done(elements, performed):
         ("ServiceRequest", {"code": FILTER}, "ivc-filter"),
         ("ServiceRequest", {"code": {"concept": FILTER}}, "ivc-filter"),
         ("ServiceRequest", {"code": {"text": "Bed rest"}}, "bed-rest"),
-        ("ServiceRequest", {"code": {"coding": [{"system": "urn:own", "code": "7", "display": "IVC filter"}]}}, "ivc-filter"),
+        (
+            "ServiceRequest",
+            {"code": {"coding": [{"system": "urn:own", "code": "7", "display": "IVC filter"}]}},
+            "ivc-filter",
+        ),
         ("ServiceRequest", {"code": {"text": "Activity"}, "orderDetail": [{"text": "strict bed rest"}]}, "bed-rest"),
         ("DeviceRequest", {"codeCodeableConcept": concept("1142010007", SNOMED)}, "stockings"),
         ("DeviceRequest", {"codeReference": {"display": "Compression stockings"}}, "stockings"),
@@ -66,7 +70,13 @@ def test_services_and_devices_that_are_ordered(kind, elements, meant):
 
 @pytest.mark.parametrize(
     "elements",
-    [{"code": {"coding": {}}}, {"code": {"coding": [{}]}}, {}, {"code": {"text": "CT"}}, {"code": FILTER, "doNotPerform": True}],
+    [
+        {"code": {"coding": {}}},
+        {"code": {"coding": [{}]}},
+        {},
+        {"code": {"text": "CT"}},
+        {"code": FILTER, "doNotPerform": True},
+    ],
 )
 def test_other_services_are_none(elements):
     assert services(**elements) == ()
