@@ -30,7 +30,8 @@ class Finding:
 
     ``text`` names the rule's text in the guideline file (``[rules.X.texts.<text>]``); ``slots`` fill it
     (plain text; the cards escape it). ``because`` lists patient facts, one short plain line each.
-    ``notes`` are further lines ("matched by name"). ``proposals`` are the buttons.
+    ``notes`` are further lines (doses, why there is none). ``doubts`` are what is not sure about clot or
+    cancer. ``proposals`` are the buttons.
     """
 
     urgency: Urgency
@@ -38,6 +39,7 @@ class Finding:
     slots: Mapping[str, str] = field(default_factory=dict)
     because: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     proposals: tuple[Proposal, ...] = ()
 
 

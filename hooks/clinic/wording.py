@@ -1,0 +1,68 @@
+"""How facts are put in words: short plain lines, units and dates in them, no Markdown."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from hooks.facts import DayRange, Diagnosis, MedicationOrder, PartialDate, Patient
+
+
+def number(value: Decimal, places: int = 1) -> str:
+    """A number for reading: rounded half up, no trailing zeros, thousands set apart."""
+    quantum = Decimal(1).scaleb(-places)
+    text = f"{value.quantize(quantum, rounding=ROUND_HALF_UP):f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    whole, dot, rest = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    digits = whole.lstrip("-")
+    if len(digits) > len("9999"):
+        digits = f"{int(digits):,}".replace(",", " ")
+    return f"{sign}{digits}{dot}{rest}"
+
+
+def dose(value: Decimal, unit: str) -> str:
+    """A dose: ``15 000 IU``, ``7.5 mg``."""
+    return f"{number(value, 2)} {unit}"
+
+
+def day_of(day: PartialDate) -> str:
+    """A date, marked when it is only known to the month or year."""
+    return str(day) if day.is_exact else f"about {day}"
+
+
+def ago(days: DayRange | None) -> str:
+    """How long ago, in days."""
+    if days is None:
+        return "date not recorded"
+    if days.is_exact:
+        return "today" if days.fewest == 0 else f"{days.fewest} days ago"
+    return f"about {days} days ago"
+
+
+def diagnosis(found: Diagnosis, patient: Patient) -> str:
+    """A diagnosis with its code, status and date."""
+    code = f" ({', '.join(found.codes)})" if found.codes else ""
+    status = f", {found.clinical_status}" if found.clinical_status not in (None, "active") else ""
+    if found.since is None:
+        return f"{found.label}{code}{status}, date not recorded"
+    word = "since" if found.onset else "recorded"
+    days = found.since.days_before(patient.as_of)
+    return f"{found.label}{code}{status}, {word} {day_of(found.since)} ({ago(days)})"
+
+
+def order(found: MedicationOrder) -> str:
+    """A medication order: its label, status and start."""
+    start = f", from {day_of(found.starts)}" if found.starts else ""
+    by_name = ", matched by name" if found.drug and found.drug.matched_by == "name" else ""
+    return f"{found.label} ({found.status or 'draft'}{start}{by_name})"
+
+
+def drug_name(found: MedicationOrder) -> str:
+    """The name of the drug for a sentence."""
+    return found.drug.name if found.drug else found.label
+
+
+def listed(items: tuple[str, ...] | list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) <= 1:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
