@@ -19,7 +19,7 @@ RawCoding = tuple[str, str, str]
 
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})([T ].*)?)?)?", re.DOTALL)
 _FIRST_YEAR, _LAST_YEAR = 1850, 2200  # outside: half-typed ("0002") or "without end" ("9999")
-_NUMBER = re.compile(r"(<=|>=|<|>|)\s*([+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?)")
+_NUMBER = re.compile(r"(<=|>=|<|>|)\s*([+-]?[0-9]{1,15}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?)")
 _COMPARATORS = frozenset({"", "<", "<=", ">=", ">"})
 _FEW_DIGITS = 15
 _DECEMBER = 12

@@ -33,7 +33,7 @@ _LOINC = "loinc"
 _SHOWN_VALUE, _SHOWN_NAME = 40, 80
 
 OF_ONE_ANALYTE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "creatinine": ("creatinine_mg_dl", ("creat", "kreat")),
+    "creatinine": ("creatinine_mg_dl", ("creatinin", "kreatinin")),
     "platelets": ("platelets_10e9_l", ("platelet", "thrombocyt", "thrombozyt")),
     "weight": ("weight_kg", ()),
     "height": ("height_cm", ()),

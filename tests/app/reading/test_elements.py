@@ -120,6 +120,8 @@ def test_a_status_as_code_or_concept(written, expected):
         (" <0.5", (Decimal("0.5"), "<")),
         (">= 20", (Decimal(20), ">=")),
         (-1, (Decimal(-1), "")),
+        (0.3333333333333333, (Decimal("0.3333333333333333"), "")),
+        (0.0000123, (Decimal("0.0000123"), "")),
         (1e2, (Decimal(100), "")),
         ("0,8", None),
         ("45,000", None),

@@ -187,3 +187,8 @@ def test_pregnancy_status(code, pregnant):
 def test_an_unknown_pregnancy_status_is_none():
     status = observation("82810-3", None, valueCodeableConcept=concept("261665006", SNOMED))
     assert read(status, key="pregnancy").patient.pregnancy == ()
+
+
+def test_a_creatine_kinase_is_no_creatinine():
+    kinase = {**observation(), "code": {"coding": [{"system": LOINC, "code": "2157-6", "display": "Creatine kinase"}]}}
+    assert problems(kinase) == []
