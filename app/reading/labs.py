@@ -43,9 +43,11 @@ OF_ONE_ANALYTE: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A result that could not be used. A ``provisional`` one matters only when its analyte has no other."""
+    """A result that could not be used (its ``item`` is the analyte, "creatinine_mg_dl").
 
-    analyte: str
+    A ``provisional`` one matters only when its analyte has no other.
+    """
+
     unusable: Unusable
     provisional: bool = False
 
@@ -76,12 +78,9 @@ def _results(part: Resource, whole: Resource, row: LabCode, lookup: Lookup) -> I
     if state not in _USABLE and state not in _PROVISIONAL and state is not None:
         return
     taken, moment = when(whole)
-    item = lookup.books.labs.titles.get(row.analyte, row.analyte)
 
     def problem(reason: str, *, provisional: bool = False) -> Problem:
-        return Problem(
-            analyte=row.analyte, unusable=Unusable(item=item, reason=reason, taken=taken), provisional=provisional
-        )
+        return Problem(unusable=Unusable(item=row.analyte, reason=reason, taken=taken), provisional=provisional)
 
     if state is None:
         yield problem("the result has no status")
@@ -187,5 +186,4 @@ def _unknown(resource: Resource, concept: Json, key: str, lookup: Lookup) -> Ite
         reason = f"“{words[:_SHOWN_NAME]}” has no code that this service uses for it"
     else:
         return
-    item = lookup.books.labs.titles.get(analyte, key)
-    yield Problem(analyte=analyte, unusable=Unusable(item=item, reason=reason, taken=when(resource)[0]))
+    yield Problem(unusable=Unusable(item=analyte, reason=reason, taken=when(resource)[0]))

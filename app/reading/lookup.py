@@ -47,11 +47,6 @@ class Labs(Protocol):
     """What reading needs of ``hooks.labs.LabBook``."""
 
     @property
-    def titles(self) -> Mapping[str, str]:
-        """What an analyte is called ("creatinine")."""
-        ...
-
-    @property
     def codes(self) -> Mapping[tuple[str, str], tuple[str, LabCode]]:
         """(canonical system, code) -> effect ("include", "exclude", "context") and what it measures."""
         ...

@@ -71,7 +71,8 @@ def _index(request: HookRequest, medications: Mapping[str, dict[str, Any]], cond
     for reference, medication in medications.items():
         index_resource(index, medication, reference)
     for condition in conditions:
-        index_resource(index, condition)
+        if condition.get("resourceType") == "Condition" and belongs(condition, request.patient_id):
+            index_resource(index, condition)
     return index
 
 

@@ -170,7 +170,7 @@ def _unusable(problems: Iterable[Problem], readings: Mapping[str, tuple[Reading,
     found: dict[tuple[str, str], Unusable] = {}
     for problem in problems:
         one = problem.unusable
-        if problem.provisional and readings.get(problem.analyte):
+        if problem.provisional and readings.get(one.item):
             continue
         known = found.get((one.item, one.reason))
         if known is None or _day(one) > _day(known):

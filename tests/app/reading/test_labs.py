@@ -43,12 +43,12 @@ def test_unfinished_or_wrong_results_are_as_if_not_there(status):
 
 def test_a_preliminary_result_is_named_only_when_there_is_no_other():
     preliminary = observation(status="preliminary", identity="o2", on="2026-03-12")
-    assert problems(preliminary) == [("creatinine", "the result is preliminary")]
+    assert problems(preliminary) == [(CREATININE, "the result is preliminary")]
     assert problems(preliminary, observation()) == []
 
 
 def test_a_result_without_status_is_named():
-    assert problems(observation(status=None)) == [("creatinine", "the result has no status")]
+    assert problems(observation(status=None)) == [(CREATININE, "the result has no status")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_values_of_every_shape(elements, value, comparator):
 )
 def test_what_cannot_be_used_is_named(elements, reason):
     ((item, why),) = problems(observation(value=None, **elements))
-    assert item == "creatinine"
+    assert item == CREATININE
     assert reason in why
 
 
@@ -148,7 +148,7 @@ def test_results_inside_a_panel_are_read():
 )
 def test_a_creatinine_whose_code_is_not_known_is_named_and_never_ignored(code):
     ((item, why),) = problems({**observation(), "code": code})
-    assert item == "creatinine"
+    assert item == CREATININE
     assert "has no code that this service uses for it" in why
 
 

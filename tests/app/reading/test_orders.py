@@ -142,6 +142,7 @@ def test_the_reason_of_a_draft_is_found_in_the_record():
     asked = draft(reasonReference=[{"reference": "Condition/c1"}])
     assert call(asked).orders.in_focus[0].reasons == ()
     assert call(asked, conditions=(condition(),)).orders.in_focus[0].reasons[0].topic == "vte"
+    assert call(asked, conditions=(condition(patient="p2"),)).orders.in_focus[0].reasons == ()
 
 
 def test_drafts_of_another_patient_are_dropped_and_counted():
