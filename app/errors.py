@@ -9,6 +9,7 @@ CallError
 ├── UnknownServiceError      404 not-found
 ├── WrongMethodError         405 not-supported
 ├── MissingDataError         412 required       a required prefetch key that nobody can get
+├── UnidentifiedOrderError   412 incomplete     the medicine of a draft that could not be read
 ├── TooLargeError            413 too-long
 ├── WrongMediaTypeError      415 not-supported
 ├── MisdirectedError         421 security       demo mode: a Host that is not this machine
@@ -120,6 +121,18 @@ class MissingDataError(CallError):
             diagnostics="; ".join(f"{key}: {reason}" for key, reason in zip(keys, reasons, strict=True)),
         )
         self.keys = keys
+
+
+class UnidentifiedOrderError(CallError):
+    """Precondition not met: what a draft in focus is could not be found out, and it may matter."""
+
+    status = 412
+    code = "incomplete"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The medicine of a draft order is a reference that could not be read.", expression=("context.draftOrders",)
+        )
 
 
 class TooLargeError(CallError):

@@ -9,7 +9,7 @@ from app import audit, fhir_client, hook_request, sources, wire
 from app.audit import CallLog
 from app.auth import Verify
 from app.clients import Caller
-from app.errors import MissingDataError, NotAllowedError, UnknownServiceError
+from app.errors import MissingDataError, NotAllowedError, UnidentifiedOrderError, UnknownServiceError
 from app.fhir_client import Deadline, Fetch
 from app.gather import Got, Reach, check_preconditions, gather, medications, with_medications
 from app.hook_request import HookRequest
@@ -20,7 +20,7 @@ from app.sources import Source
 from hooks.card import Card
 from hooks.cards import cards
 from hooks.decide import Outcome, decide, may_concern
-from hooks.facts import Gap
+from hooks.facts import Gap, MedicationOrder, Orders
 from hooks.guidelines import Profile
 from hooks.knowledge import Knowledge
 from hooks.services import Service, with_id
@@ -100,7 +100,10 @@ def answer(
     shown = cards(outcomes, read.patient, profile, parts.knowledge)
     _note_advice(outcomes, shown, log)
     watch.lap("decide")
-    _check_not_silenced_by_failure(request, rows, got, shown)
+    if not shown:
+        _check_all_clear(
+            request, rows, got, may_matter=_is_unidentified(in_hand) and may_concern(read.patient, profile)
+        )
     content = _content(parts, request, caller, as_of, shown)
     watch.lap("wire")
     return content
@@ -161,14 +164,23 @@ def _failed(got: Mapping[str, Got]) -> list[Gap]:
     return [one.gap for one in got.values() if one.gap is not None and one.gap.failed]
 
 
-def _check_not_silenced_by_failure(
-    request: HookRequest, rows: tuple[Source, ...], got: Mapping[str, Got], shown: tuple[Card, ...]
+def _is_unidentified(orders: Orders) -> bool:
+    return any(isinstance(order, MedicationOrder) and order.unresolved for order in orders.in_focus)
+
+
+def _check_all_clear(
+    request: HookRequest, rows: tuple[Source, ...], got: Mapping[str, Got], *, may_matter: bool
 ) -> None:
-    """No cards while a required record could not be read would look like "all clear": refuse instead."""
+    """Refuse to answer without cards while a required record, or an order that may matter, could not be read.
+
+    No cards would look like "all clear".
+    """
     required = {row.key for row in rows if request.hook in row.required_by}
     lacking = [gap for gap in _failed(got) if gap.key in required]
-    if lacking and not shown:
+    if lacking:
         raise MissingDataError(tuple(gap.key for gap in lacking), tuple(gap.reason for gap in lacking))
+    if may_matter:
+        raise UnidentifiedOrderError
 
 
 def _content(parts: Parts, request: HookRequest, caller: Caller, as_of: date, shown: tuple[Card, ...]) -> wire.Json:

@@ -33,7 +33,7 @@ EC_KEY = ec.generate_private_key(ec.SECP384R1())
 OTHER_EC_KEY = ec.generate_private_key(ec.SECP384R1())
 P256_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-WEAK_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+WEAK_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - it is to be refused
 
 
 def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def test_a_token_of_a_listed_client_names_the_caller(given: str) -> None:
         ("signature cut off", f"Bearer {token().rpartition('.')[0]}."),
         (
             "claims changed",
-            "Bearer {0}.{1}.{2}".format(token().split(".")[0], part(claims(jti="x")), token().split(".")[2]),
+            "Bearer {}.{}.{}".format(token().split(".")[0], part(claims(jti="x")), token().split(".")[2]),
         ),
         ("symmetric", f"Bearer {symmetric()}"),
         ("algorithm not agreed", f"Bearer {token(RSA_KEY, 'RS256', 'rsa')}"),

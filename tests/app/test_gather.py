@@ -276,6 +276,14 @@ def test_what_waits_for_a_thread_at_the_deadline_is_never_asked(ehr: FakeEhr, re
     assert {asked.kind for asked in ehr.asked} == {"Patient"}
 
 
+def test_the_next_page_of_a_late_answer_is_never_asked(ehr: FakeEhr, reach: Reach) -> None:
+    ehr.on("Condition", ehr.hanging(saying(bundle(CANCER, following=f"{ehr.base}/Condition?page=2"))))
+    with ThreadPoolExecutor(1) as pool:
+        assert one(CONDITIONS, replace(soon(reach), pool=pool)).gap is not None
+        ehr.released.set()
+    assert len(ehr.asked) == 1
+
+
 def test_a_server_that_does_not_sort_is_asked_once_more_without(ehr: FakeEhr, reach: Reach) -> None:
     ehr.on("Observation", in_turn(failing(400), saying(bundle(count("2026-03-01")))))
     assert one(PLATELETS, reach).resources == (count("2026-03-01"),)

@@ -228,7 +228,7 @@ def test_a_preflight_needs_no_token_and_opens_the_private_network(service: Servi
         "null",
         "http://sandbox.cds-hooks.org",
         "https://sandboxAcds-hooks.org",
-    ],  # fmt: skip
+    ],
 )
 def test_other_origins_are_not_let_in(service: Service, origin: str) -> None:
     answer = service.get("/cds-services", headers={"Origin": origin})
