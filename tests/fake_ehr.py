@@ -137,8 +137,11 @@ def serving() -> Iterator[FakeEhr]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # with the usual 5, a burst of connections waits a second for another try
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
     ehr = FakeEhr(base=f"http://127.0.0.1:{server.server_address[1]}/fhir")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
