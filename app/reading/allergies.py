@@ -19,7 +19,12 @@ from hooks.facts import Allergy
 _IN_FORCE = frozenset({"active", "unconfirmed", "confirmed", None})
 _NOT_TRUE = frozenset({"refuted", "entered-in-error"})
 _HIT = re.compile(r"\bHITT?\b|(?i:\bheparin[- ](?:induced|associated)[- ]thrombocytop)")
-_DENIED = re.compile(r"\b(?:no|not|non-immune|negative|excluded|ruled out|denies|without)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:no|denies|without|non-immune|negative|excluded|ruled out|unlikely)\b"
+    r"|\bnot (?:hit|heparin|confirmed|proven)\b",
+    re.IGNORECASE,
+)
+_NONE = re.compile(r"\W*(?:no|denies|without)\b", re.IGNORECASE)
 _UFH = "UFH"
 _HIT_TOPIC, _CONTRAINDICATION = "hit", "contraindication"
 
@@ -35,7 +40,7 @@ def read_allergy(resource: Resource, lookup: Lookup) -> Allergy | None:
     substances = [concept, *(one for reaction in reactions for one in items(reaction.get("substance")))]
     hit = any(_says_hit(one, lookup) for one in (concept, *_manifestations(reactions)))
     for substance in substances:
-        if any(_DENIED.search(text) for text in texts(substance)):
+        if any(_NONE.match(text) for text in texts(substance)):
             continue
         drug = lookup.drug(substance)
         if drug is not None:

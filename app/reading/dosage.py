@@ -61,7 +61,7 @@ def _steps(one: Json, drug: Drug | None) -> Iterator[_Step]:
     if not dosage:
         return
     text = string(dosage.get("text")) or string(dosage.get("patientInstruction"))
-    understood = sig.read_sig(text)
+    understood = sig.read_sig(text, drug.name if drug is not None else "")
     amount, rate = _amount(dosage, drug)
     timing = dosage.get("timing")
     often = times_per_day(timing)

@@ -176,7 +176,8 @@ def _unknown(resource: Resource, concept: Json, key: str, lookup: Lookup) -> Ite
 
     A LOINC code that is not ours is another thing, except where its words name the analyte of the key.
     """
-    if key not in OF_ONE_ANALYTE or status(resource.get("status")) not in _USABLE:
+    is_group = bool(resource.get("hasMember")) and not any(name.startswith("value") for name in resource)
+    if key not in OF_ONE_ANALYTE or status(resource.get("status")) not in _USABLE or is_group:
         return
     analyte, stems = OF_ONE_ANALYTE[key]
     words = label(concept)

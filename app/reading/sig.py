@@ -77,10 +77,15 @@ class Step:
     said: set[str] = field(default_factory=set)
 
 
-def read_sig(text: str) -> tuple[Step, ...]:
-    """The steps of a dosage ("10 mg by mouth twice daily for 7 days, then 5 mg twice daily"); () if not understood."""
+def read_sig(text: str, drug: str = "") -> tuple[Step, ...]:
+    """The steps of a dosage ("10 mg by mouth twice daily for 7 days, then 5 mg twice daily"); () if not understood.
+
+    The name of the ``drug`` itself may stand before the dose.
+    """
     if not text or len(text) > _LONGEST_TEXT:
         return ()
+    if drug:
+        text = re.sub(rf"^\W*{re.escape(drug)}(?: sodium)?\b", "", text, flags=re.IGNORECASE)
     steps = tuple(_read_step(part) for part in _STEP.split(text))
     understood = tuple(step for step in steps if step is not None)
     if len(understood) != len(steps) or any(step.length is None for step in understood[:-1]):

@@ -19,7 +19,9 @@ def allergy(**elements) -> Allergy:
     return found
 
 
-@pytest.mark.parametrize("code", [HEPARIN, {"text": "Heparin"}, {"text": "Allergy to heparin"}])
+@pytest.mark.parametrize(
+    "code", [HEPARIN, {"text": "Heparin"}, {"text": "Allergy to heparin"}, {"text": "Heparin, kind not known"}]
+)
 def test_an_allergy_to_a_drug(code):
     found = allergy(code=code, recordedDate="2020", **ACTIVE)
     assert found.drug is not None
@@ -72,6 +74,8 @@ def test_a_reaction_that_is_hit(reaction):
         {"manifestation": [concept("D75.821", ICD10)]},
         {"manifestation": [{"text": "Non-immune heparin-induced thrombocytopenia"}]},
         {"description": "HIT ruled out"},
+        {"description": "HIT antibodies negative"},
+        {"description": "No HIT"},
         {"description": "bruised where hit by a ball"},
         {"manifestation": [{"text": "Rash"}]},
         {"manifestation": [None, 3, []]},

@@ -192,3 +192,9 @@ def test_an_unknown_pregnancy_status_is_none():
 def test_a_creatine_kinase_is_no_creatinine():
     kinase = {**observation(), "code": {"coding": [{"system": LOINC, "code": "2157-6", "display": "Creatine kinase"}]}}
     assert problems(kinase) == []
+
+
+def test_the_head_of_a_panel_is_no_result():
+    panel = observation(value=None, hasMember=[{"reference": "Observation/o2"}])
+    panel["code"] = {"coding": [{"system": "urn:own-lab", "code": "CMP", "display": "Creatinine panel"}]}
+    assert problems(panel) == []

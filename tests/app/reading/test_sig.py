@@ -27,9 +27,11 @@ SIGS = [
     ("20 mg by mouth daily with evening meal", "20", "mg", 1, "oral"),
     ("5 mg once daily at bedtime", "5", "mg", 1, ""),
     ("2.5 mg", "2.5", "mg", None, ""),
+    ("Apixaban 5 mg PO BID", "5", "mg", 2, "oral"),
 ]
 NOT_UNDERSTOOD = [
     "take as directed",
+    "warfarin 5 mg daily",
     "5 mg daily except Sunday",
     "not 5 mg daily",
     "5-10 mg daily",
