@@ -23,6 +23,7 @@ from hooks.tables import (
 
 FILES = (
     "codes/conditions-icd10cm.csv",
+    "codes/conditions-icd10cm-headings.csv",
     "codes/conditions-icd9cm.csv",
     "codes/conditions-snomed.csv",
     "codes/conditions-snomed-extended.csv",

@@ -134,9 +134,11 @@ def test_a_wrong_name_stops_the_start(tmp_path: Path, line: str, problem: str) -
 
 # Rows of the inputs: vte 392, malignancy-icd 360, malignancy-snomed core 1057 and extended 6261, bleeding 134, hit 11,
 # pregnancy 82 (one, a LOINC code, is in labs-loinc.csv), competing 17, renal-hepatic 37, remission 21 (13 are no codes
-# of a condition: statuses, and a LOINC code that is in labs-loinc.csv), procedures 100, chemotherapy 65; own: 87 + 26.
+# of a condition: statuses, and a LOINC code that is in labs-loinc.csv), procedures 100, chemotherapy 65; own: 87 + 26,
+# and the headings of ICD-10-CM whose codes all mean the same: 55.
+HEADINGS = 55
 ROWS_BY_TOPIC = {
-    "vte": 392,
+    "vte": 392 + HEADINGS,
     "malignancy": 360 + 1057 + 6261,
     "bleeding": 134,
     "hit": 8,
@@ -185,6 +187,32 @@ def test_a_prefix_reaches_the_codes_below_it_as_the_classification_has_them(book
             )
             kinds = [kind for kind, _ in said(book.meanings([icd(leaf)]), topic)]
             assert kinds == ([nearest["kind"]] if nearest["effect"] == "include" else []), leaf
+
+
+@pytest.mark.parametrize("category", ["I26", "I80", "I82", "O22.3", "O87.1", "O88.2", "I27.82", "Z86.71"])
+def test_every_billable_code_of_venous_thromboembolism_was_decided_on(book: CodeBook, category: str) -> None:
+    leaves = [c for c in [category, *simple_icd_10_cm.get_descendants(category)] if simple_icd_10_cm.is_leaf(c)]
+    assert [leaf for leaf in leaves if (ICD_10_CM, leaf) not in book.exact] == []
+
+
+def test_every_billable_code_of_a_neoplasm_from_c00_to_d09_was_decided_on(book: CodeBook) -> None:
+    codes = [c for c in simple_icd_10_cm.get_all_codes() if "C00" <= c < "D10" and simple_icd_10_cm.is_leaf(c)]
+    undecided = [c for c in codes if not any((ICD_10_CM, c[:n]) in book.prefixes for n in range(3, len(c) + 1))]
+    assert len(codes) > 1000
+    assert undecided == []
+
+
+def test_a_heading_means_what_all_codes_below_it_mean(book: CodeBook) -> None:
+    with (DATA / "codes/conditions-icd10cm-headings.csv").open(encoding="utf-8", newline="") as file:
+        headings = [row["code"] for row in csv.DictReader(file)]
+    assert {"I82.4", "I80.2", "I80.0"} <= set(headings)
+    assert {"I26", "I26.9", "I82", "I82.2", "I80"} & set(headings) == set()
+    for heading in headings:
+        below = [said(book.meanings([icd(c)]), "vte") for c in simple_icd_10_cm.get_descendants(heading)]
+        own = said(book.meanings([icd(heading)]), "vte")
+        kinds = {tuple(kind for kind, _ in meaning) for meaning in below}
+        assert kinds == {tuple(kind for kind, _ in own)}, heading
+        assert all(own[0][1] <= meaning[0][1] for meaning in below if own), heading
 
 
 def test_a_long_chart_is_read_quickly_because_codes_are_remembered(book: CodeBook) -> None:

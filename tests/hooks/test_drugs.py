@@ -259,7 +259,6 @@ def test_cancer_treatment(book: DrugBook, coding: Coding, antineoplastic: str | 
         ("itraconazole", "inhibitor-combined"),
         ("ritonavir", "inhibitor-combined"),
         ("darunavir / cobicistat", "inhibitor-combined"),
-        ("lopinavir/ritonavir", "inhibitor-combined"),
         ("Paxlovid", "inhibitor-combined"),
         ("tucatinib", "inhibitor-combined"),
         ("clarithromycin", "inhibitor-moderate-or-pgp"),
