@@ -56,17 +56,22 @@ def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bo
     """
     try:
         settings = _settings(host, demo, demo_public)
-        listener = _listen(host, port)
-        settings = _at_its_address(settings, host, listener.getsockname()[1])
-        audit.configure(settings.log_level)
-        app = create_app(settings)
+        with _listen(host, port) as listener:
+            settings = _at_its_address(settings, host, listener.getsockname()[1])
+            app = create_app(settings)
+            audit.configure(settings.log_level)
+            if settings.demo:
+                click.echo(_welcome(settings))
+            _Server(app, _options(listener, workers)).run()
     except (SettingsError, ClientsError, KnowledgeError) as wrong:
         click.echo(f"cat-cds: {wrong}", err=True)
         sys.exit(EXIT_WRONG_SETTINGS)
-    if settings.demo:
-        click.echo(_welcome(settings))
-    options = {
-        "bind": f"fd://{listener.fileno()}",
+
+
+def _options(listener: socket.socket, workers: int) -> dict[str, Any]:
+    """How gunicorn is to run."""
+    return {
+        "bind": f"fd://{listener.detach()}",  # gunicorn closes it
         "workers": workers,
         "threads": THREADS,
         "worker_class": "gthread",
@@ -78,7 +83,6 @@ def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bo
         "proc_name": "cat-cds",
         "control_socket_disable": True,
     }
-    _Server(app, options).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -90,6 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(1024)
     except OSError as error:
+        listener.close()
         why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
         click.echo(f"cat-cds: {host}:{port} {why}. Choose another one with --port.", err=True)
         sys.exit(EXIT_PORT_TAKEN)
@@ -120,12 +125,16 @@ def _at_its_address(settings: Settings, host: str, port: int) -> Settings:
 
 
 def _welcome(settings: Settings) -> str:
+    """What to open and what to try, in a few lines."""
     url = settings.public_url
+    body = (
+        f'{{"hook": "patient-view", "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7", '
+        f'"fhirServer": "{url}/fhir", "context": {{"userId": "Practitioner/demo", "patientId": "brief"}}}}'
+    )
     return (
-        f"cat-cds in demo mode, synthetic patients, guideline {settings.guideline}\n"
-        f"  open       {url}/\n"
-        f"  services   {url}/cds-services\n"
-        f"  patients   {url}/fhir/Patient\n"
-        f"  try        curl -s {url}/cds-services\n"
-        "Not for clinical use. Ctrl-C stops it."
+        f"cat-cds in demo mode, synthetic patients, guideline {settings.guideline}. Not for clinical use.\n"
+        f"  open      {url}/\n"
+        f"  services  {url}/cds-services\n"
+        f"  patients  {url}/fhir/Patient\n"
+        f"  try       curl -s {url}/cds-services/cat-patient-view -H 'Content-Type: application/json' -d '{body}'"
     )

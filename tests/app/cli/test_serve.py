@@ -1,0 +1,146 @@
+"""``cat-cds serve``: what keeps it from starting, and that it serves, its own FHIR server included."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from app import settings
+from app.cli import SUBCOMMANDS, main
+from app.cli.serve import EXIT_PORT_TAKEN, EXIT_WRONG_SETTINGS
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in settings.Settings.model_fields:
+        monkeypatch.delenv(settings.variable(field), raising=False)
+
+
+def serve(*options: str) -> Result:
+    return CliRunner().invoke(main, ["serve", *options])
+
+
+def one_line(refused: Result, status: int) -> str:
+    assert refused.exit_code == status
+    line = refused.stderr.rstrip("\n")
+    assert line.startswith("cat-cds: ")
+    assert "\n" not in line
+    return line
+
+
+# What keeps it from starting
+
+
+def test_without_clients_it_says_what_to_set() -> None:
+    assert "CAT_CDS_CLIENTS_FILE" in one_line(serve(), EXIT_WRONG_SETTINGS)
+
+
+def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAT_CDS_GUIDLINE", "x")
+    assert "CAT_CDS_GUIDLINE" in one_line(serve("--demo", "--port", "0"), EXIT_WRONG_SETTINGS)
+
+
+def test_an_unknown_profile_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAT_CDS_GUIDELINE", "chest-1950")
+    line = one_line(serve("--demo", "--port", "0"), EXIT_WRONG_SETTINGS)
+    assert "chest-1950" in line
+    assert "lmwh-first-2014" in line
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])  # noqa: S104 - it is to be refused
+def test_a_demo_listens_on_this_machine_only(host: str) -> None:
+    assert "--demo-public" in one_line(serve("--demo", "--host", host, "--port", "0"), EXIT_WRONG_SETTINGS)
+
+
+def test_others_are_called_by_https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CAT_CDS_CLIENTS_FILE", str(tmp_path / "clients.toml"))
+    monkeypatch.setenv("CAT_CDS_CARD_KEY", "k" * 32)
+    assert "CAT_CDS_PUBLIC_URL" in one_line(serve("--port", "0"), EXIT_WRONG_SETTINGS)
+    monkeypatch.setenv("CAT_CDS_PUBLIC_URL", "https://cds.example")
+    assert "clients.toml" in one_line(serve("--port", "0"), EXIT_WRONG_SETTINGS)
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        line = one_line(serve("--demo", "--port", str(port)), EXIT_PORT_TAKEN)
+    assert f"127.0.0.1:{port} is taken" in line
+
+
+def test_the_command_names_its_subcommands_without_loading_them() -> None:
+    shown = CliRunner().invoke(main, ["--help"])
+    assert shown.exit_code == 0
+    assert all(name in shown.output and words in shown.output for name, (_, _, words) in SUBCOMMANDS.items())
+    assert CliRunner().invoke(main, ["unknown"]).exit_code == 2
+
+
+# That it serves
+
+
+@pytest.fixture(scope="module")
+def demo(project_root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A demo as a process of its own on a free port: its address, and the process."""
+    command = [str(Path(sys.executable).parent / "cat-cds"), "serve", "--demo", "--port", "0", "--workers", "1"]
+    with subprocess.Popen(
+        command, cwd=project_root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        url = next(line.split()[1] for line in lines if line.strip().startswith("services")).removesuffix(
+            "/cds-services"
+        )
+        yield url, process
+        if process.poll() is None:
+            process.terminate()
+            process.wait(15)
+
+
+def open_chart(url: str, patient: str) -> requests.Response:
+    body = {
+        "hook": "patient-view",
+        "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7",
+        "fhirServer": f"{url}/fhir",
+        "context": {"userId": "Practitioner/demo", "patientId": patient},
+    }
+    return requests.post(f"{url}/cds-services/cat-patient-view", json=body, timeout=20)
+
+
+def test_a_demo_reads_its_own_fhir_server_and_does_not_wait_for_itself(
+    demo: tuple[str, subprocess.Popen[str]],
+) -> None:
+    url, _ = demo
+    assert open_chart(url, "brief").json()["cards"]
+    with ThreadPoolExecutor(4) as clinicians:
+        answers = list(clinicians.map(lambda _: open_chart(url, "brief"), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_a_body_that_is_too_long_is_answered_and_not_cut_off(demo: tuple[str, subprocess.Popen[str]]) -> None:
+    url, _ = demo
+    answer = requests.post(
+        f"{url}/cds-services/cat-patient-view",
+        data=iter([b" " * 1_000_000] * 11),
+        headers={"Content-Type": "application/json"},
+        timeout=20,
+    )
+    assert (answer.status_code, answer.json()["resourceType"]) == (413, "OperationOutcome")
+
+
+def test_it_logs_a_line_per_call_and_ends_in_order(demo: tuple[str, subprocess.Popen[str]]) -> None:
+    url, process = demo
+    open_chart(url, "brief")
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert '"service": "cat-patient-view"' in log
+    assert '"status": 200' in log
+    assert "Traceback" not in log
