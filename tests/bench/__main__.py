@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ import orjson
 import requests
 from rich.console import Console
 from rich.table import Table
-from werkzeug.serving import make_server
 
 from app import create_app
-from app.demo import anchor, blueprint
+from app.demo import anchor
 from app.settings import Settings
 from tests.bench import calls
+from tests.bench.slow_fhir import slow_fhir
 
 Json = dict[str, Any]
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "ehr"
@@ -145,39 +144,33 @@ def with_prefetch(app: flask.Flask, services: dict[str, Json], day: date) -> lis
 
 def without_prefetch(app: flask.Flask, services: dict[str, Json], day: date) -> list[Row]:
     """Rows for calls whose data come from a FHIR server that takes its time."""
-    answers: list[float] = []
-    fhir = flask.Flask("slow")
-    fhir.register_blueprint(blueprint(FIXTURES, lambda: day))
-
-    def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        started = time.perf_counter()
-        content = b"".join(fhir.wsgi_app(environ, start_response))
-        time.sleep(max(0.0, ANSWER_SECONDS - (time.perf_counter() - started)))
-        answers.append((time.perf_counter() - started) * 1000)
-        return [content]
-
-    server = make_server("127.0.0.1", 0, slow, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    base = f"http://127.0.0.1:{server.server_port}/fhir"
-    requests.get(f"{base}/Patient/{calls.PATIENT}", timeout=10).raise_for_status()
+    reader = app.test_client()
+    queries = {
+        template.replace("{{context.patientId}}", calls.PATIENT)
+        for service in services.values()
+        for template in service["prefetch"].values()
+    }
     rows = []
-    for hook, order in (("order-select", "apixaban"), ("patient-view", None)):
-        service = services[hook]
-        request = calls.call(service, day, *([order] if order else [])) | {"fhirServer": base}
-        body = orjson.dumps(request)
-        slowest: list[float] = []
-
-        def one(path: str = f"/cds-services/{service['id']}", body: bytes = body, seen: list[float] = slowest) -> None:
-            answers.clear()
-            post(app.wsgi_app, path, body)
-            seen.append(max(answers))
-
-        times = clocked(one, FETCHED_RUNS)
-        floor = statistics.median(slowest)
-        limit = SLOWEST_ALLOWED * floor if hook == "order-select" else None
-        waves = "one wave" if hook == "order-select" else "two waves"
-        rows.append(Row(what=f"{hook}, nothing prefetched, {waves}", times=times, floor=floor, limit=limit))
-    server.shutdown()
+    with slow_fhir({query: reader.get(f"/fhir/{query}").data for query in queries}, ANSWER_SECONDS) as base:
+        session = requests.Session()
+        floor = max(
+            statistics.median(clocked(lambda query=query: session.get(f"{base}/{query}", timeout=10), 5))
+            for query in queries
+        )
+        for hook, order in (
+            ("order-select", "dalteparin:15000"),
+            ("order-select", "apixaban"),
+            ("patient-view", None),
+        ):
+            service = services[hook]
+            request = calls.call(service, day, *([order] if order else [])) | {"fhirServer": base}
+            body = orjson.dumps(request)
+            path = f"/cds-services/{service['id']}"
+            cards = len(orjson.loads(post(app.wsgi_app, path, body))["cards"])
+            times = clocked(lambda path=path, body=body: post(app.wsgi_app, path, body), FETCHED_RUNS)
+            limit = SLOWEST_ALLOWED * floor if order else None
+            what = f"{hook}{' ' + order if order else ''}, nothing prefetched, {'one wave' if order else 'two waves'}"
+            rows.append(Row(what=f"{what}, {cards} cards", times=times, floor=floor, limit=limit))
     return rows
 
 

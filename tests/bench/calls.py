@@ -42,7 +42,8 @@ def prefetched(service: Json, patient: str, read: Callable[[str], Json], resourc
     filled = {
         key: read(template.replace("{{context.patientId}}", patient)) for key, template in service["prefetch"].items()
     }
-    bundles = {key: filled[key] for key in GROWS}
+    bundles = {key: filled[key] | {"entry": list(filled[key].get("entry", ()))} for key in GROWS}
+    filled |= bundles
     ordinary = cycle(list(_ordinary(bundles)))
     number = count(filled)
     while number < resources:
@@ -55,14 +56,13 @@ def prefetched(service: Json, patient: str, read: Callable[[str], Json], resourc
 
 def count(prefetch: Json) -> int:
     """How many resources a prefetch holds, Bundles not counted."""
-    return sum(len(got["entry"]) if got.get("resourceType") == "Bundle" else 1 for got in prefetch.values() if got)
+    return sum(len(got.get("entry", ())) if got["resourceType"] == "Bundle" else 1 for got in prefetch.values())
 
 
 def _ordinary(bundles: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     """(key, resource) of what has ended: it is read by the service and decides nothing."""
     ended = {"resolved", "inactive", "stopped", "completed"}
     for key, bundle in bundles.items():
-        bundle.setdefault("entry", [])
         for entry in bundle["entry"]:
             resource = entry["resource"]
             status = resource.get("status") or resource.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
