@@ -125,6 +125,7 @@ def warm() -> None:
         drug="warm",
         product_code="0",
         product_display="warm",
+        product_text="warm",
         amount=Decimal(1),
         unit="IU",
         times_per_day=1,
@@ -140,7 +141,7 @@ def warm() -> None:
 
 def _medicine(order: ProposedOrder) -> Json:
     coding = {"system": _RXNORM, "code": order.product_code, "display": order.product_display}
-    return {"medicationCodeableConcept": {"coding": [coding], "text": order.product_display}}
+    return {"medicationCodeableConcept": {"coding": [coding], "text": order.product_text}}
 
 
 def _directions(order: ProposedOrder) -> Json:

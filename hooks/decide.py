@@ -24,9 +24,7 @@ class Outcome:
     treatment_day: str = ""
 
 
-def decide(
-    hook: str, patient: Patient, orders: Orders, profile: Profile, knowledge: Knowledge
-) -> tuple[Outcome, ...]:
+def decide(hook: str, patient: Patient, orders: Orders, profile: Profile, knowledge: Knowledge) -> tuple[Outcome, ...]:
     """All that the rules of ``hook`` answer about the orders in focus (or the open chart), in the rules' order."""
     picture = find_picture(patient, orders, profile, knowledge.dosing)
     if picture.population == "none":

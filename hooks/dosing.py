@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Literal
 
 from hooks.tables import DATA, KnowledgeError, Row, read_rows
@@ -16,6 +17,7 @@ _COLUMNS = {
     "intent": "drug intent measure low high unit times_low times_high source",
     "limits": "name value unit meaning source",
 }
+_INTENTS: Mapping[str, Intent] = {"treatment": "treatment", "extended": "extended", "prophylaxis": "prophylaxis"}
 _MEASURES = frozenset({"dose", "day", "kg-dose", "kg-day"})
 
 
@@ -212,7 +214,7 @@ def load_dosing() -> Dosing:
 def _check_bands(bands: tuple[Band, ...]) -> None:
     for phase in {(b.phase, b.region) for b in bands}:
         run = sorted((b for b in bands if (b.phase, b.region) == phase), key=lambda b: b.weight_min_kg)
-        for lower, upper in zip(run, run[1:], strict=False):
+        for lower, upper in pairwise(run):
             if upper.weight_min_kg != lower.weight_max_kg + 1:
                 raise KnowledgeError(
                     DATA / "dosing" / "dalteparin-bands.csv",
@@ -253,9 +255,9 @@ def _fixed(row: Row) -> FixedDose:
 
 
 def _intent(row: Row) -> IntentRow:
-    intent = row["intent"]
-    if intent not in ("treatment", "extended", "prophylaxis"):
-        raise row.error(f"intent '{intent}' unknown", "use treatment, extended or prophylaxis")
+    intent = _INTENTS.get(row["intent"])
+    if intent is None:
+        raise row.error(f"intent '{row['intent']}' unknown", f"use one of {sorted(_INTENTS)}")
     if row["measure"] not in _MEASURES:
         raise row.error(f"measure '{row['measure']}' unknown", f"use one of {sorted(_MEASURES)}")
     return IntentRow(

@@ -20,7 +20,21 @@ SUMMARY_LIMIT = 140
 POPULATIONS = frozenset({"cat", "remission", "unusual-site", "unknown"})
 HOOKS = frozenset({"patient-view", "order-select", "order-sign"})
 RULES_FILE = DATA / "rules.csv"
-_RULE_COLUMNS = "number rule code display hooks population softened group step rank suppressed_by absorbed_by source".split()
+_RULE_COLUMNS = [
+    "number",
+    "rule",
+    "code",
+    "display",
+    "hooks",
+    "population",
+    "softened",
+    "group",
+    "step",
+    "rank",
+    "suppressed_by",
+    "absorbed_by",
+    "source",
+]
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -196,7 +210,9 @@ def load_profiles(rules: tuple[RuleRow, ...], override_codes: frozenset[str]) ->
     profiles = [_profile(file, by_code, override_codes) for file in sorted((DATA / "guidelines").glob("*.toml"))]
     numbers = [p.number for p in profiles]
     if len(set(numbers)) != len(numbers):
-        raise KnowledgeError(DATA / "guidelines", None, "two profiles share a number", "give each its own, never re-used")
+        raise KnowledgeError(
+            DATA / "guidelines", None, "two profiles share a number", "give each its own, never re-used"
+        )
     return {profile.name: profile for profile in profiles}
 
 

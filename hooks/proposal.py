@@ -10,7 +10,8 @@ from typing import Literal
 class ProposedOrder:
     """One medication order to create: one phase, one product, one dose.
 
-    ``amount`` is the dose each time in ``unit``; ``product_code`` is an RxNorm code.
+    ``amount`` is the dose each time in ``unit``; ``product_code`` is an RxNorm code with its
+    ``product_display``; ``product_text`` names the product for people.
     ``reason`` is the reference of the Condition treated ("Condition/dx-1") with its plain label.
     ``first_day``/``last_day`` are both inside the phase.
     """
@@ -18,6 +19,7 @@ class ProposedOrder:
     drug: str
     product_code: str
     product_display: str
+    product_text: str
     amount: Decimal
     unit: Literal["mg", "IU"]
     times_per_day: int

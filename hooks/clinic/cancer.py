@@ -36,9 +36,7 @@ class Cancer:
 
 def find_cancer(patient: Patient, profile: Profile) -> Cancer:
     """The cancer picture on the day of the request (ISTH-style definition of active cancer)."""
-    cancers = [
-        d for d in patient.diagnoses if d.means("malignancy", *_KINDS) and d.verification_status not in NEVER
-    ]
+    cancers = [d for d in patient.diagnoses if d.means("malignancy", *_KINDS) and d.verification_status not in NEVER]
     if not cancers:
         past = any(d.means("malignancy", "history") for d in patient.diagnoses)
         return Cancer(activity="history" if past else "none")
@@ -205,4 +203,6 @@ def _telling(d: Diagnosis) -> tuple[bool, bool, date]:
 
 
 def _tagged(cancers: list[Diagnosis], tag: str) -> tuple[Diagnosis, ...]:
-    return tuple(d for d in cancers if d.has_tag("malignancy", tag) and d.clinical_status not in ("resolved", "inactive"))
+    return tuple(
+        d for d in cancers if d.has_tag("malignancy", tag) and d.clinical_status not in ("resolved", "inactive")
+    )

@@ -72,9 +72,7 @@ def find_clot(patient: Patient, profile: Profile) -> Clot | None:
 
 def clots_on_record(patient: Patient) -> list[Diagnosis]:
     """All deep clots and lung emboli that are neither refuted nor entered in error."""
-    return [
-        d for d in patient.diagnoses if d.means("vte", "acute", "ambiguous") and d.verification_status not in NEVER
-    ]
+    return [d for d in patient.diagnoses if d.means("vte", "acute", "ambiguous") and d.verification_status not in NEVER]
 
 
 def has_unusual_clot(patient: Patient) -> bool:

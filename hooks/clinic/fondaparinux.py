@@ -34,6 +34,7 @@ def fondaparinux(case: Case) -> Offer:
         drug=NAME,
         product_code=syringe.code,
         product_display=syringe.display,
+        product_text=syringe.text,
         amount=syringe.dose,
         unit=syringe.unit,
         times_per_day=dose.times_per_day,
@@ -72,7 +73,9 @@ def _blocked(case: Case, order: MedicationOrder) -> list[str]:
         lines.append(f"No fondaparinux is offered: {clearance.why_not or clearance.words}.")
     count = picture.platelets_10e9_l
     if count is None or count < limits["fondaparinux_platelets_from_10e9_l"]:
-        lines.append(f"No fondaparinux is offered: platelets {wording.number(count) if count is not None else 'unknown'}.")
+        lines.append(
+            f"No fondaparinux is offered: platelets {wording.number(count) if count is not None else 'unknown'}."
+        )
     if picture.bleeding.major:
         lines.append("No dose is offered: active bleeding on record.")
     if picture.weight.value is None:

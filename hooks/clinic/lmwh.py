@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hooks.clinic.intent import computable
-from hooks.clinic.offer import DALTEPARIN, PhaseDose, phase_dose, phase_on, platelet_reduction, treatment_day
+from hooks.clinic.offer import DALTEPARIN, PhaseDose, phase_dose, phase_on, platelet_reduction
 from hooks.clinic.picture import Case
 from hooks.facts import MedicationOrder
 

@@ -88,9 +88,7 @@ def _worst_of_latest(readings: list[Reading], analyte: str) -> Reading:
     """The newest value; of several that cannot be put in order, the one that calls for more care."""
     first = readings[0]
     tied = [
-        r
-        for r in readings
-        if r.taken == first.taken and (r.moment == first.moment or not r.moment or not first.moment)
+        r for r in readings if r.taken == first.taken and (r.moment == first.moment or not r.moment or not first.moment)
     ]
     if len({r.value for r in tied}) == 1:
         return first
@@ -105,12 +103,15 @@ def shown(measure: Measure, unit: str, places: int = 1) -> str:
     if reading is None:
         return measure.problem
     value = f"{reading.comparator}{wording.number(reading.value, places)} {unit}"
-    given = f" (reported as {reading.shown})" if reading.shown and not _same(reading, unit) else ""
+    given = f" (reported as {reading.shown})" if reading.shown and not _same(reading) else ""
     stale = ", stale" if measure.state == "stale" else ""
     remark = f", {reading.remark}" if reading.remark else ""
     return f"{measure.name} {value}{given}, {wording.day_of(reading.taken)}{stale}{remark}"
 
 
-def _same(reading: Reading, unit: str) -> bool:
-    number_and_unit = reading.shown.split(maxsplit=1)
-    return len(number_and_unit) > 1 and number_and_unit[1].lower() == unit.lower()
+def _same(reading: Reading) -> bool:
+    """Whether the record gave the very number that is shown (its unit was the canonical one by another name)."""
+    try:
+        return Decimal(reading.shown.split()[0].lstrip("<>=")) == reading.value
+    except (ArithmeticError, IndexError):
+        return False

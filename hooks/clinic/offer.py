@@ -81,9 +81,7 @@ def removal(case: Case) -> Offer:
     if order is None or order.status not in _DELETABLE:
         return Offer()
     label = wording.drug_name(order) if isinstance(order, MedicationOrder) else order.label
-    return Offer(
-        proposals=(Proposal(label=f"Remove {label}", replaces=order.reference, replaces_label=order.label),)
-    )
+    return Offer(proposals=(Proposal(label=f"Remove {label}", replaces=order.reference, replaces_label=order.label),))
 
 
 def start(case: Case) -> Offer:
@@ -104,8 +102,8 @@ def start(case: Case) -> Offer:
     if not orders:
         low = f"At {wording.number(weight)} kg no syringe is close to the exact dose: ask a pharmacist."
         return Offer(notes=(*_exact_lines(doses), low))
-    first = orders[0]
-    label = f"{DALTEPARIN} {wording.dose(first.amount, first.unit)} SC once daily"
+    now = orders[0]
+    label = f"{DALTEPARIN} {wording.dose(now.amount, now.unit)} SC once daily"
     return Offer(proposals=(Proposal(label=label, orders=orders),), notes=_dose_notes(case, doses, weight))
 
 
@@ -126,7 +124,9 @@ def blocked(case: Case) -> tuple[str, ...]:
         lines.append(f"No dose is offered: platelets below {wording.number(hold)} × 10⁹/L.")
     crcl = limits["dalteparin_no_fixed_dose_below_crcl_ml_min"]
     if picture.clearance.is_below(crcl):
-        lines.append(f"No dose is offered: {picture.clearance.words}; below {wording.number(crcl)} it is anti-Xa guided.")
+        lines.append(
+            f"No dose is offered: {picture.clearance.words}; below {wording.number(crcl)} it is anti-Xa guided."
+        )
     if picture.weight.value is None:
         lines.append(f"No dose is offered without a usable weight ({picture.weight.problem}).")
     lines.extend(_age_block(picture, int(limits["adult_age_years"])))
@@ -203,6 +203,7 @@ def _orders(case: Case, doses: list[tuple[PhaseDose, date, date]], weight: Decim
                 drug=DALTEPARIN,
                 product_code=syringe.code,
                 product_display=syringe.display,
+                product_text=syringe.text,
                 amount=syringe.dose,
                 unit=syringe.unit,
                 times_per_day=case.dosing.regimen(DALTEPARIN, dose.phase).times_per_day,
@@ -230,7 +231,9 @@ def _arithmetic(case: Case, dose: PhaseDose, given_iu: Decimal, weight: Decimal)
     regimen = case.dosing.regimen(DALTEPARIN, dose.phase)
     taken = case.picture.weight.reading
     on = f" on {wording.day_of(taken.taken)}" if taken else ""
-    exact = f"{wording.number(regimen.per_kg)} IU/kg x {wording.number(weight)} kg = {_plain(regimen.per_kg * weight)} IU"
+    exact = (
+        f"{wording.number(regimen.per_kg)} IU/kg x {wording.number(weight)} kg = {_plain(regimen.per_kg * weight)} IU"
+    )
     parts = [f"Weight {wording.number(weight)} kg{on}. {exact}"]
     if dose.capped:
         parts.append(f"capped at {_plain(dose.exact_iu)} IU")

@@ -100,9 +100,7 @@ def find_treatment(
 
 def stops(drafts: tuple[MedicationOrder | ServiceOrder, ...]) -> tuple[MedicationOrder, ...]:
     """Orders under the pen that end an anticoagulant: their status is being set to stopped."""
-    return tuple(
-        d for d in drafts if isinstance(d, MedicationOrder) and d.status in STOPPED and is_treatment_drug(d)
-    )
+    return tuple(d for d in drafts if isinstance(d, MedicationOrder) and d.status in STOPPED and is_treatment_drug(d))
 
 
 def _is_stop_of(stop: MedicationOrder, order: MedicationOrder) -> bool:

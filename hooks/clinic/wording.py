@@ -14,7 +14,7 @@ def number(value: Decimal, places: int = 1) -> str:
     whole, dot, rest = text.partition(".")
     sign = "-" if whole.startswith("-") else ""
     digits = whole.lstrip("-")
-    if len(digits) > len("9999"):
+    if len(digits) > len("999"):
         digits = f"{int(digits):,}".replace(",", " ")
     return f"{sign}{digits}{dot}{rest}"
 

@@ -69,7 +69,8 @@ def compression_stockings(case: Case, evidence: Evidence) -> Answer:
     picture = case.picture
     if case.service is not None and case.service.means("procedure", "stockings"):
         return evidence.finding(because=(*describe.clot(picture), *_ordered(case)))
-    if not case.on_patient_view or picture.palliative or picture.clot is None or picture.clot.possible:
+    prompts = case.on_patient_view and case.profile.switches["stockings_prompt"]
+    if not prompts or picture.palliative or picture.clot is None or picture.clot.possible:
         return None
     ordered = any(s.means("procedure", "stockings") for s in case.patient.services)
     ordered = ordered or any(m.kind == "stockings" for p in case.patient.procedures for m in p.meanings)
@@ -121,7 +122,9 @@ def _arterial(case: Case, evidence: Evidence) -> bool:
         return False
     meanings: tuple[Meaning, ...] = order.reasons
     text = f"{order.reason_text} {' '.join(m.display for m in meanings)}".lower()
-    return any(m.kind == "ischaemic-stroke" for m in meanings) or any(w in text for w in evidence.lists["arterial_words"])
+    return any(m.kind == "ischaemic-stroke" for m in meanings) or any(
+        w in text for w in evidence.lists["arterial_words"]
+    )
 
 
 def _contraindications(case: Case, evidence: Evidence) -> tuple[str, ...]:

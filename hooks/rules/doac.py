@@ -132,9 +132,7 @@ def _resection(case: Case, cancer: Diagnosis, organ: str) -> tuple[str, ...]:
     for procedure in case.patient.procedures:
         resected = any(m.topic == "procedure" and m.kind == "resection" and organ in m.tags for m in procedure.meanings)
         after = (
-            procedure.performed is None
-            or cancer.since is None
-            or procedure.performed.latest >= cancer.since.earliest
+            procedure.performed is None or cancer.since is None or procedure.performed.latest >= cancer.since.earliest
         )
         if resected and after:
             on = f" {wording.day_of(procedure.performed)}" if procedure.performed else ""

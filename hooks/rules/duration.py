@@ -34,9 +34,7 @@ def duration_under_six_months(case: Case, evidence: Evidence) -> Answer:
 
 def _others(case: Case) -> list[MedicationOrder]:
     """Other anticoagulant orders, running, planned or drafted, that may go on after the one under the pen."""
-    planned = [
-        c.order for c in case.picture.treatment.courses if c.order.status in ("active", "on-hold") and c.treats
-    ]
+    planned = [c.order for c in case.picture.treatment.courses if c.order.status in ("active", "on-hold") and c.treats]
     drafted = [d for d in case.drafts if d.drug and d.drug.anticoagulant]
     return [o for o in (*planned, *drafted) if case.order is None or o.reference != case.order.reference]
 
@@ -101,7 +99,10 @@ def _last_ended(case: Case) -> Course | None:
         (
             c
             for c in case.picture.treatment.courses
-            if c.treats and not c.running and (c.order.status in STOPPED or c.order.ends) and c.order.status not in NEVER_RAN
+            if c.treats
+            and not c.running
+            and (c.order.status in STOPPED or c.order.ends)
+            and c.order.status not in NEVER_RAN
         ),
         None,
     )
@@ -110,7 +111,9 @@ def _last_ended(case: Case) -> Course | None:
 def _is_excused(order: MedicationOrder, evidence: Evidence) -> bool:
     topics = set(evidence.lists["excusing_topics"])
     text = order.stop_reason_text.lower()
-    return any(m.topic in topics for m in order.stop_reasons) or any(w in text for w in evidence.lists["excusing_words"])
+    return any(m.topic in topics for m in order.stop_reasons) or any(
+        w in text for w in evidence.lists["excusing_words"]
+    )
 
 
 def remission_review_duration(case: Case, evidence: Evidence) -> Answer:

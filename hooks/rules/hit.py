@@ -17,13 +17,13 @@ def hit_history(case: Case, evidence: Evidence) -> Answer:
     picture, hit = case.picture, case.picture.hit
     if hit is None:
         return None
-    because = (f"HIT: {hit.source}",)
+    because: tuple[str, ...] = (f"HIT: {hit.source}",)
     if case.on_patient_view:
         return _on_view(case, evidence, because)
     order = case.medication
     if order is None or order.drug is None:
         return None
-    because = (*because, f"Ordered: {wording.order(order)}")
+    because += (f"Ordered: {wording.order(order)}",)
     if order.drug.is_heparin:
         offer = fondaparinux(case)
         text = "acute" if hit.acute else "main"

@@ -25,6 +25,7 @@ FIRST_PHASE = ProposedOrder(
     drug="dalteparin",
     product_code="978744",
     product_display="0.6 ML dalteparin sodium 25000 UNT/ML Prefilled Syringe",
+    product_text="dalteparin 15 000 IU/0.6 mL prefilled syringe",
     amount=Decimal(15000),
     unit="IU",
     times_per_day=1,

@@ -1,0 +1,312 @@
+"""Builds hook requests from the short words of the vignette tables, so that a row reads like a patient.
+
+Conditions   ``C49.21+443719001 recurrence d-100``  codes, status words, ``d-100`` onset, ``r-5`` recorded,
+             ``a-90`` abated, ``@2026-01`` partial onset; several are separated by ``;``
+Medicines    ``dalteparin 15000 IU x1 d-35 to d-5 stopped for I48.0 because K92.1``; ``q12h`` is ``x2``;
+             ``rx 1364445`` picks a product, ``named Eliquis_5_mg`` gives only a name, ``infusion`` a rate
+Values       ``45000 /uL d-3 preliminary``; unit and day may be left out
+Services     ``filter``, ``stockings``, ``bed-rest``, ``lysis``
+A cell ``-`` means none; an empty cell the default of the table reader.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+Json = dict[str, Any]
+TODAY = date(2026, 1, 15)
+SYSTEMS = {
+    "icd10": "http://hl7.org/fhir/sid/icd-10-cm",
+    "icd9": "http://hl7.org/fhir/sid/icd-9-cm",
+    "sct": "http://snomed.info/sct",
+    "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "loinc": "http://loinc.org",
+    "ucum": "http://unitsofmeasure.org",
+}
+CLINICAL = {"active", "recurrence", "relapse", "remission", "resolved", "inactive"}
+VERIFICATION = {"confirmed", "unconfirmed", "provisional", "refuted", "entered-in-error", "differential"}
+PRODUCTS = {
+    "apixaban": "1364445",
+    "rivaroxaban": "1232082",
+    "edoxaban": "1599538",
+    "dabigatran": "1037045",
+    "betrixaban": "1927864",
+    "warfarin": "855332",
+    "dalteparin": "67109",
+    "enoxaparin": "67108",
+    "tinzaparin": "69646",
+    "fondaparinux": "321208",
+    "heparin": "5224",
+}
+SERVICES: dict[str, Json] = {
+    "filter": {"coding": [{"system": SYSTEMS["sct"], "code": "397913009"}], "text": "IVC filter"},
+    "stockings": {"text": "Graduated compression stockings"},
+    "bed-rest": {"text": "Bed rest"},
+    "lysis": {"text": "Catheter-directed thrombolysis"},
+}
+LOINC = {
+    "platelets": ("777-3", "10*3/uL"),
+    "creatinine": ("2160-0", "mg/dL"),
+    "weight": ("29463-7", "kg"),
+    "height": ("8302-2", "cm"),
+}
+SUBJECT = {"reference": "Patient/p1"}
+
+
+def day(word: str, today: date = TODAY) -> str:
+    """``d-10`` is ten days before today."""
+    return (today + timedelta(days=int(word[1:] or 0))).isoformat()
+
+
+@dataclass(kw_only=True)
+class Chart:
+    """A patient in the words of the tables."""
+
+    sex: str = "female"
+    age: str = "50"
+    conditions: list[str] = field(default_factory=list)
+    values: dict[str, list[str]] = field(default_factory=dict)
+    drugs: list[str] = field(default_factory=list)
+    procedures: list[str] = field(default_factory=list)
+    allergies: list[str] = field(default_factory=list)
+    pregnant: str = ""
+    today: date = TODAY
+
+    def prefetch(self) -> Json:
+        """The record as prefetch."""
+        patient: Json = {"resourceType": "Patient", "id": "p1"}
+        if self.sex:
+            patient["gender"] = self.sex
+        if self.age:
+            patient["birthDate"] = birth_date(self.age, self.today)
+        got: Json = {
+            "patient": patient,
+            "conditions": bundle(condition(c, f"c{i}", self.today) for i, c in enumerate(self.conditions)),
+            "medications": bundle(medication(d, f"m{i}", self.today, "active") for i, d in enumerate(self.drugs)),
+            "procedures": bundle(procedure(p, f"pr{i}", self.today) for i, p in enumerate(self.procedures)),
+            "allergies": bundle(allergy(a, f"al{i}") for i, a in enumerate(self.allergies)),
+            "pregnancy": bundle([pregnancy(self.pregnant, self.today)] if self.pregnant else []),
+        }
+        for name in LOINC:
+            got[name] = bundle(
+                observation(name, v, f"{name}{i}", self.today) for i, v in enumerate(self.values.get(name, []))
+            )
+        return got
+
+
+def birth_date(age: str, today: date) -> str:
+    """A birth date for an age in years; ``~1950`` is a year only."""
+    if age.startswith("~"):
+        return age[1:]
+    return (today - timedelta(days=30)).replace(year=today.year - int(age) - (today.month == 1)).isoformat()
+
+
+def bundle(resources: Any) -> Json:
+    """A searchset."""
+    entries = [{"resource": r, "search": {"mode": "match"}} for r in resources]
+    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+
+def coding(code: str) -> Json:
+    """A coding whose system is plain from the form of the code."""
+    if re.fullmatch(r"\d{6,}", code):
+        return {"system": SYSTEMS["sct"], "code": code}
+    if re.fullmatch(r"\d{3}(\.\d+)?", code):
+        return {"system": SYSTEMS["icd9"], "code": code}
+    return {"system": SYSTEMS["icd10"], "code": code}
+
+
+def concept(codes: str) -> Json:
+    """A CodeableConcept of codes joined by ``+``."""
+    return {"coding": [coding(c) for c in codes.split("+")]}
+
+
+def condition(words: str, identifier: str, today: date = TODAY) -> Json:
+    """A Condition."""
+    codes, *rest = words.split()
+    resource: Json = {
+        "resourceType": "Condition",
+        "id": identifier,
+        "code": concept(codes) | {"text": f"Diagnosis {codes}"},
+        "subject": SUBJECT,
+        "clinicalStatus": status("condition-clinical", "active"),
+        "verificationStatus": status("condition-ver-status", "confirmed"),
+    }
+    for word in rest:
+        if word in CLINICAL:
+            resource["clinicalStatus"] = status("condition-clinical", word)
+        elif word in VERIFICATION:
+            resource["verificationStatus"] = status("condition-ver-status", word)
+        elif word == "nostatus":
+            del resource["clinicalStatus"]
+        elif word.startswith("@"):
+            resource["onsetDateTime"] = word[1:]
+        else:
+            element = {"d": "onsetDateTime", "r": "recordedDate", "a": "abatementDateTime"}[word[0]]
+            resource[element] = day(word, today)
+    return resource
+
+
+def status(system: str, code: str) -> Json:
+    """A status as a CodeableConcept."""
+    return {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/{system}", "code": code}]}
+
+
+def observation(name: str, words: str, identifier: str, today: date = TODAY) -> Json:
+    """An Observation: value, unit, day, status."""
+    code, unit = LOINC[name]
+    parts = words.split()
+    resource: Json = {
+        "resourceType": "Observation",
+        "id": identifier,
+        "status": "final",
+        "code": {"coding": [{"system": SYSTEMS["loinc"], "code": code}]},
+        "subject": SUBJECT,
+        "effectiveDateTime": day("d-1", today),
+    }
+    quantity: Json = {"value": float(parts[0])}
+    for word in parts[1:]:
+        if re.fullmatch(r"d-?\d*(T\S+)?", word):
+            stamp, _, clock = word.partition("T")
+            resource["effectiveDateTime"] = day(stamp, today) + (f"T{clock}:00Z" if clock else "")
+        elif word in ("preliminary", "entered-in-error", "amended", "corrected", "registered", "cancelled"):
+            resource["status"] = word
+        elif word == "nounit":
+            unit = ""
+        else:
+            unit = word
+    if unit:
+        quantity |= {"unit": unit, "system": SYSTEMS["ucum"], "code": unit}
+    resource["valueQuantity"] = quantity
+    return resource
+
+
+def pregnancy(word: str, today: date = TODAY) -> Json:
+    """Pregnancy status: ``d-10`` pregnant, ``not d-10`` not."""
+    value = "60001007" if word.startswith("not") else "77386006"
+    return {
+        "resourceType": "Observation",
+        "id": "preg",
+        "status": "final",
+        "subject": SUBJECT,
+        "code": {"coding": [{"system": SYSTEMS["loinc"], "code": "82810-3"}]},
+        "effectiveDateTime": day(word.split()[-1], today),
+        "valueCodeableConcept": {"coding": [{"system": SYSTEMS["sct"], "code": value}]},
+    }
+
+
+def procedure(words: str, identifier: str, today: date = TODAY) -> Json:
+    """A completed Procedure: name and day."""
+    name, when = words.rsplit(" ", 1)
+    return {
+        "resourceType": "Procedure",
+        "id": identifier,
+        "status": "completed",
+        "code": {"text": name},
+        "subject": SUBJECT,
+        "performedDateTime": day(when, today),
+    }
+
+
+def allergy(words: str, identifier: str) -> Json:
+    """An AllergyIntolerance: substance, and ``HIT`` as its reaction."""
+    substance, _, reaction = words.partition(" causing ")
+    resource: Json = {
+        "resourceType": "AllergyIntolerance",
+        "id": identifier,
+        "patient": SUBJECT,
+        "clinicalStatus": status("allergyintolerance-clinical", "active"),
+        "code": {"text": substance},
+    }
+    if reaction:
+        resource["reaction"] = [{"manifestation": [{"text": reaction}]}]
+    return resource
+
+
+def medication(words: str, identifier: str, today: date = TODAY, state: str = "draft") -> Json:
+    """A MedicationRequest, on record or under the pen; or a ServiceRequest for a service word."""
+    if words in SERVICES:
+        return {
+            "resourceType": "ServiceRequest",
+            "id": identifier,
+            "status": state,
+            "intent": "order",
+            "code": SERVICES[words],
+            "subject": SUBJECT,
+        }
+    name, *rest = words.split()
+    resource: Json = {
+        "resourceType": "MedicationRequest",
+        "id": identifier,
+        "status": state,
+        "intent": "order",
+        "subject": SUBJECT,
+        "authoredOn": day("d0", today),
+    }
+    medicine: Json = {"text": name}
+    if name in PRODUCTS:
+        medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": PRODUCTS[name]}]
+    dosage: Json = {}
+    repeat: Json = {}
+    words_left = iter(enumerate(rest))
+    for i, word in words_left:
+        following = rest[i + 1] if i + 1 < len(rest) else ""
+        if word == "rx":
+            medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": following}]
+            next(words_left)
+        elif word == "named":
+            medicine = {"text": following.replace("_", " ")}
+            next(words_left)
+        elif word in ("for", "because"):
+            resource["reasonCode" if word == "for" else "statusReason"] = (
+                [concept(following)] if word == "for" else concept(following)
+            )
+            next(words_left)
+        elif word == "to":
+            repeat["boundsPeriod"] = {"start": resource["authoredOn"], "end": day(following, today)}
+            next(words_left)
+        elif re.fullmatch(r"d-?\d+", word):
+            resource["authoredOn"] = day(word, today)
+        elif re.fullmatch(r"x\d+", word):
+            repeat |= {"frequency": int(word[1:]), "period": 1, "periodUnit": "d"}
+        elif re.fullmatch(r"q\d+h", word):
+            repeat |= {"frequency": 1, "period": int(word[1:-1]), "periodUnit": "h"}
+        elif re.fullmatch(r"[\d.]+", word):
+            unit = {"IU": "[iU]"}.get(following, following)
+            quantity = {"value": float(word), "unit": following, "system": SYSTEMS["ucum"], "code": unit}
+            dosage["doseAndRate"] = [{"doseQuantity": quantity}]
+            next(words_left)
+        elif word == "infusion":
+            rate = {"value": 1000, "unit": "U/h", "system": SYSTEMS["ucum"], "code": "U/h"}
+            dosage["doseAndRate"] = [{"rateQuantity": rate}]
+        elif word == "inpatient":
+            resource["category"] = [{"coding": [{"code": "inpatient"}]}]
+        else:
+            resource["status"] = word
+    if repeat:
+        dosage["timing"] = {"repeat": repeat}
+    if dosage:
+        resource["dosageInstruction"] = [dosage]
+    resource["medicationCodeableConcept"] = medicine
+    return resource
+
+
+def request(hook: str, chart: Chart, orders: list[str], others: list[str]) -> Json:
+    """A whole hook request with everything in prefetch."""
+    context: Json = {"userId": "Practitioner/dr1", "patientId": "p1"}
+    if hook != "patient-view":
+        selected = [medication(o, f"draft-{i}", chart.today) for i, o in enumerate(orders)]
+        rest = [medication(o, f"other-{i}", chart.today) for i, o in enumerate(others)]
+        drafts = [{"resource": r} for r in (*selected, *rest)]
+        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": drafts}
+        if hook == "order-select":
+            context["selections"] = [f"{r['resourceType']}/{r['id']}" for r in selected]
+    return {
+        "hook": hook,
+        "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7",
+        "context": context,
+        "prefetch": chart.prefetch(),
+    }
