@@ -1,0 +1,64 @@
+"""The log: one JSON object per call, of the listed fields only, and never the words of an exception."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from app import audit
+from app.audit import CallLog
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_call_is_one_json_line_without_empty_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.configure("info")
+    audit.write(CallLog(correlation_id="c", service="s", status=200, gaps=["height"], ms={"total": 1.5}))
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    del told["timestamp"]
+    assert told == {
+        "event": "call",
+        "level": "info",
+        "correlation_id": "c",
+        "service": "s",
+        "status": 200,
+        "gaps": ["height"],
+        "ms": {"total": 1.5},
+    }
+
+
+def test_a_text_with_line_breaks_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.configure("info")
+    audit.write(CallLog(correlation_id="c", service="s", tenant='a\n{"event": "call"}'))
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_levels_below_the_one_set_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.configure("error")
+    audit.write(CallLog(correlation_id="c", service="s"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_field_that_is_not_listed_cannot_be_logged() -> None:
+    with pytest.raises((TypeError, AttributeError)):
+        CallLog(correlation_id="c", service="s", patient="x")  # type: ignore[call-arg]
+    log = CallLog(correlation_id="c", service="s")
+    with pytest.raises(AttributeError):
+        log.patient = "x"  # type: ignore[attr-defined]
+
+
+def test_of_an_exception_kind_and_place_are_told_and_no_words() -> None:
+    with pytest.raises(ValueError, match="canary") as caught:
+        int("canary")
+    told = audit.unforeseen(caught.value)
+    assert told.startswith("ValueError at ")
+    assert __name__ in told
+    assert "canary" not in told
