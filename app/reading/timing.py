@@ -97,22 +97,24 @@ def days_of(length: tuple[Decimal, str] | None) -> int | None:
 def last_day(start: PartialDate | None, length: tuple[Decimal, str] | None, times: int = 1) -> PartialDate | None:
     """The last day of ``times`` spans that begin on ``start``; months and years by the calendar."""
     days = days_of(length)
-    if start is None or length is None or days is None:
+    if start is None or length is None or days is None or start.latest > _LAST_DAY:
         return None
     value, unit = length[0] * times, length[1]
+    whole = days_of((value, unit)) or 0
+    if whole > _LONGEST * 10:
+        return None
     if unit in ("mo", "a") and value == int(value):
         months = int(value) * (_MONTHS if unit == "a" else 1)
         ends = tuple(_add_months(day, months) for day in (start.earliest, start.latest))
         return PartialDate(earliest=min(ends), latest=max(ends)).plus(-1)
-    whole = days_of((value, unit)) or 0
-    return start.plus(whole - 1) if whole <= _LONGEST * 10 and start.latest < _LAST_DAY else None
+    return start.plus(whole - 1)
 
 
 def _add_months(day: date, months: int) -> date:
     """The same day of a later month; the day after the month's end when it has no such day."""
     year, month = divmod(day.year * _MONTHS + day.month - 1 + months, _MONTHS)
     try:
-        return date(min(year, _LAST_DAY.year), month + 1, day.day)
+        return date(year, month + 1, day.day)
     except ValueError:
         return _add_months(date(day.year, day.month, 1), months + 1)
 

@@ -205,3 +205,13 @@ def test_no_dosage_is_no_dose(instructions):
 def test_a_dosage_without_a_dose_says_so():
     (found,) = read_doses([{"sequence": 1, "asNeededBoolean": True}], None, START)
     assert (found.amount, found.why_unknown) == (None, "the order gives no dose")
+
+
+@pytest.mark.parametrize(("value", "unit"), [(3650, "d"), (120, "mo")])
+def test_steps_of_absurd_length_do_not_run_over_the_calendar(value, unit):
+    def long_step(at: int) -> dict[str, Any]:
+        return {"sequence": at, "text": "x", "timing": {"repeat": {"boundsDuration": {"value": value, "unit": unit}}}}
+
+    doses = read_doses([long_step(at) for at in range(900)], None, START)
+    assert doses[0].ends is not None
+    assert doses[-1].ends is None

@@ -107,7 +107,7 @@ def test_newest_first_by_day_then_by_moment():
     found = creatinine(
         observation(value=1.0, identity="a", on="2026-03-10T08:00:00Z"),
         observation(value=1.1, identity="b", on="2026-03-11"),
-        observation(value=1.2, identity="c", on="2026-03-10T10:00:00+01:00"),
+        observation(value=1.2, identity="A", on="2026-03-10T10:00:00+01:00"),
         observation(value=1.3, identity="d", on="2026-03-10", issued="2026-03-10T12:00:00Z"),
         observation(value=1.4, identity="e", on="2026"),
     )
