@@ -21,7 +21,8 @@ def card(content: Json) -> RenderableType:
     source = content.get("source", {})
     parts: list[RenderableType] = [Text(content.get("summary", ""), style="bold")]
     if content.get("detail"):
-        parts += [Text(), Markdown(content["detail"])]
+        list_first = str(content["detail"]).startswith("- ")  # a list brings an empty line of its own
+        parts += [Markdown(content["detail"])] if list_first else [Text(), Markdown(content["detail"])]
     for suggestion in content.get("suggestions", ()):
         parts += [Text(), *_suggestion(suggestion)]
     if content.get("overrideReasons"):
