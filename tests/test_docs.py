@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import flask
 import pytest
+import requests
+from werkzeug.serving import WSGIRequestHandler, make_server
 
-from app import clients
+from app import clients, create_app
+from app.demo import anchor
+from app.settings import Settings
 
 SYSTEMS_WITH_NOTICE = {"rxnorm": "RxNorm", "loinc": "LOINC", "snomed": "SNOMED CT", "atc": "ATC", "cpt": "CPT"}
+
+
+class Silent(WSGIRequestHandler):
+    """Logs nothing."""
+
+    def log(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def demo(project_root: Path) -> Iterator[str]:
+    """The address of the service in demo mode, as `make run` starts it, on a day of its patients."""
+    fixtures = project_root / "fixtures" / "ehr"
+    day = anchor(fixtures)
+    server = make_server("127.0.0.1", 0, flask.Flask("to come"), threaded=True, request_handler=Silent)
+    address = f"http://127.0.0.1:{server.server_port}"
+    settings = Settings(demo=True, fixtures=fixtures, public_url=address, budget_ms=10_000)
+    server.app = create_app(settings, today=lambda _zone: day, write=lambda *_: None)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield address
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_curl_of_the_readme_prints_what_the_readme_says(demo: str, project_root: Path) -> None:
+    readme = (project_root / "README.md").read_text(encoding="utf-8").replace("http://127.0.0.1:8000", demo)
+    shown = re.search(r"^\$ curl -s (\S+) .*? -d '(.*?)' \| grep [^\n]*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert shown, "the README shows no curl"
+    address, body, printed = shown.groups()
+
+    answer = requests.post(address, json=json.loads(body), timeout=20)
+
+    assert re.findall(r'"summary":"[^"]*"', answer.text) == printed.splitlines()
 
 
 @pytest.fixture(scope="module")
