@@ -37,7 +37,7 @@ TRAPS = re.compile(r"_include|_revinclude|_has|sort:|:not|:missing|=ne\d")
 
 LONGEST_SUMMARY = 139
 LONGEST_TEMPLATE = 1500
-HOOK_TOKENS = dict.fromkeys(("patient-view", "order-select", "order-sign"), {"userId", "patientId", "encounterId"})
+HOOK_TOKENS = dict.fromkeys(("patient-view", "order-select", "order-sign"), ("userId", "patientId", "encounterId"))
 UNITS_OF_TIME = ("s", "min", "h", "d", "wk", "mo", "a")
 ORDER_TYPES = {"DeviceRequest", "MedicationRequest", "NutritionOrder", "ServiceRequest", "VisionPrescription"}
 
@@ -267,7 +267,7 @@ def _template(key: str, template: str, hook: str, path: str) -> Faults:
         yield f"{path}: beyond what clients support"  # PT-5, PT-6
     for token in TOKEN.findall(template):
         scope, _, name = token.partition(".")
-        if scope != "context" or name not in HOOK_TOKENS.get(hook, set()):
+        if scope != "context" or name not in HOOK_TOKENS.get(hook, ()):
             yield f"{path}: {token} is no token of {hook}"  # PT-2, PT-3, PT-4
 
 

@@ -38,7 +38,7 @@ def test_a_created_order_is_complete() -> None:
                     "display": "0.6 ML dalteparin sodium 25000 UNT/ML Prefilled Syringe",
                 }
             ],
-            "text": "0.6 ML dalteparin sodium 25000 UNT/ML Prefilled Syringe",
+            "text": "dalteparin 15 000 IU/0.6 mL prefilled syringe",
         },
         "subject": {"reference": "Patient/p1"},
         "encounter": {"reference": "Encounter/e1"},
