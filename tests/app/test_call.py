@@ -270,6 +270,15 @@ def test_on_opening_the_chart_only_when_an_anticoagulant_is_active(service: Serv
     assert service.rules(body) == ["data-not-usable"]
 
 
+def test_a_patient_who_could_not_be_read_is_no_all_clear_even_without_cancer_or_clot(
+    service: Service, ehr: FakeEhr
+) -> None:
+    ehr.on("Patient", failing(503))
+    prefetch = {**without("patient"), "conditions": searchset(COLON_CANCER)}
+    body = call("patient-view", prefetch=prefetch, fhirServer=ehr.base)
+    assert missing_keys(service, body) == ["prefetch.patient"]
+
+
 def test_a_first_page_of_conditions_is_not_read_as_all(service: Service, ehr: FakeEhr) -> None:
     page = {**searchset(condition("c9", "J45.909")), "link": [{"relation": "next", "url": f"{ehr.base}/Condition?p=2"}]}
     assert service.rules(call("order-sign", prefetch={**record(), "conditions": page})) == ["data-not-usable"]
