@@ -12,11 +12,14 @@ from pathlib import Path
 import flask
 import pytest
 import requests
+from click.testing import CliRunner
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import clients, create_app
+from app.cli import main
 from app.demo import anchor
 from app.settings import Settings
+from tests.house import rules
 
 SYSTEMS_WITH_NOTICE = {"rxnorm": "RxNorm", "loinc": "LOINC", "snomed": "SNOMED CT", "atc": "ATC", "cpt": "CPT"}
 
@@ -107,3 +110,17 @@ def test_the_readme_says_that_it_is_no_medical_device_and_that_nobody_has_review
 
     assert "Not a medical device" in readme
     assert ("No clinician has reviewed" in readme) == (reviewers <= {"not yet reviewed"})
+
+
+def test_every_subcommand_that_the_pages_and_the_makefile_use_is_there(project_root: Path) -> None:
+    pages = [*rules.pages(project_root), project_root / "Makefile"]
+    used = {
+        tuple(words.split())
+        for page in pages
+        for words in re.findall(r"/cat-cds (codes [a-z]+|[a-z]+)\b", page.read_text(encoding="utf-8"))
+    }
+
+    assert {("serve",), ("try",), ("codes", "check")} <= used
+    for words in sorted(used):
+        answer = CliRunner().invoke(main, [*words, "--help"])
+        assert answer.exit_code == 0, f"cat-cds {' '.join(words)}: {answer.output or answer.exception}"
