@@ -20,7 +20,7 @@ def data_not_usable(case: Case, evidence: Evidence) -> Answer:
         return _unread(case, evidence)
     if picture.bleeding.major:
         return None
-    lines: list[str] = []
+    lines = _unidentified(case)
     urgency = Urgency.INFO
     for order in case.judged_treatments():
         needed = _needed(order, evidence)
@@ -40,6 +40,14 @@ def data_not_usable(case: Case, evidence: Evidence) -> Answer:
     more = f" and {len(unique) - 1} more" if len(unique) > 1 else ""
     slots = {"item": _short(unique[0]) + more}
     return evidence.finding(slots=slots, because=unique, urgency=urgency)
+
+
+def _unidentified(case: Case) -> list[str]:
+    """An order whose medicine could not be identified may be an anticoagulant."""
+    order = case.medication
+    if order is None or not order.unresolved:
+        return []
+    return ["medicine of this order: could not be identified, so nothing was checked for it"]
 
 
 def _needed(order: MedicationOrder, evidence: Evidence) -> frozenset[str]:
