@@ -43,7 +43,8 @@ def fondaparinux(case: Case) -> Offer:
         last_day=last,
         note=(
             f"Weight {wording.number(weight)} kg{on}: {wording.dose(dose.dose, dose.unit)} once daily "
-            f"({wording.number(dose.weight_from_kg)} to {wording.number(dose.weight_to_kg)} kg). {picture.clearance.words}."
+            f"({wording.number(dose.weight_from_kg)} to {wording.number(dose.weight_to_kg)} kg). "
+            f"{picture.clearance.words}."
         ),
         reason=picture.clot.diagnosis.reference,
         reason_label=picture.clot.diagnosis.label,

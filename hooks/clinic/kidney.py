@@ -110,7 +110,10 @@ def find_clearance(
     results = []
     for female in sexes:
         actual = cockcroft_gault(age_years=age, weight_kg=weight.value, creatinine_mg_dl=scr, female=female)
-        results.append(_acted_on(profile, actual, age, weight.value, height.value, scr, female=female))
+        shown = _acted_on(
+            profile, actual, age=age, weight_kg=weight.value, height_cm=height.value, scr=scr, female=female
+        )
+        results.append(shown)
     value, words = min(results, key=lambda result: result[0])
     notes = []
     if patient.sex is None:
@@ -139,11 +142,11 @@ def _missing(patient: Patient, creatinine: Measure, weight: Measure) -> str:
 def _acted_on(
     profile: Profile,
     actual: Decimal,
+    *,
     age: int,
     weight_kg: Decimal,
     height_cm: Decimal | None,
     scr: Decimal,
-    *,
     female: bool,
 ) -> tuple[Decimal, str]:
     limit = profile.definitions["clearance_limit_ml_min"]

@@ -7,14 +7,27 @@ from decimal import ROUND_FLOOR, Decimal
 
 from hooks.clinic import wording
 from hooks.clinic.blocks import is_allergic
+from hooks.clinic.dalteparin import DALTEPARIN, PhaseDose, phase_dose, phase_on, platelet_reduction
 from hooks.clinic.intent import dose_intent
 from hooks.clinic.kidney import age_years
 from hooks.clinic.picture import Case, Picture, running_courses
-from hooks.dosing import Dosing, Regimen
+from hooks.dosing import Dosing
 from hooks.facts import MedicationOrder, PartialDate
 from hooks.proposal import Proposal, ProposedOrder
 
-DALTEPARIN = "dalteparin"
+__all__ = [
+    "DALTEPARIN",
+    "Offer",
+    "PhaseDose",
+    "blocked",
+    "phase_dose",
+    "phase_on",
+    "platelet_reduction",
+    "removal",
+    "replacement",
+    "start",
+    "treatment_day",
+]
 _DELETABLE = frozenset({"draft", ""})
 
 
@@ -24,28 +37,6 @@ class Offer:
 
     proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseDose:
-    """The dalteparin dose of one phase: exact, by band, and after the platelet reduction."""
-
-    phase: str
-    exact_iu: Decimal
-    band_iu: Decimal
-    reduced_by_iu: Decimal
-    region: str
-    capped: bool
-
-    @property
-    def due_iu(self) -> Decimal:
-        """The band dose less the platelet reduction."""
-        return self.band_iu - self.reduced_by_iu
-
-    @property
-    def exact_due_iu(self) -> Decimal:
-        """The exact dose less the platelet reduction."""
-        return self.exact_iu - self.reduced_by_iu
 
 
 def replacement(case: Case) -> Offer:
@@ -131,42 +122,6 @@ def blocked(case: Case) -> tuple[str, ...]:
         lines.append(f"No dose is offered without a usable weight ({picture.weight.problem}).")
     lines.extend(_age_block(picture, int(limits["adult_age_years"])))
     return tuple(lines)
-
-
-def phase_dose(phase: str, weight_kg: Decimal, dosing: Dosing, platelets_10e9_l: Decimal | None) -> PhaseDose | None:
-    """The dalteparin dose of a phase for a weight; None when no band covers the weight."""
-    regimen = dosing.regimen(DALTEPARIN, phase)
-    table = "months-2-6" if phase == "beyond" else phase
-    light = weight_kg < dosing.limits["dalteparin_us_band_from_kg"]
-    band = dosing.band(table, weight_kg, "UK") if light and table == "month-1" else dosing.band(table, weight_kg)
-    if band is None:
-        return None
-    return PhaseDose(
-        phase=phase,
-        exact_iu=regimen.exact(weight_kg),
-        band_iu=band.dose_iu,
-        reduced_by_iu=platelet_reduction(dosing, platelets_10e9_l),
-        region=band.region,
-        capped=regimen.per_kg * weight_kg > regimen.exact(weight_kg),
-    )
-
-
-def platelet_reduction(dosing: Dosing, platelets_10e9_l: Decimal | None) -> Decimal:
-    """What the label takes off the daily dalteparin dose at this platelet count, in IU."""
-    hold = dosing.limits["dalteparin_platelets_hold_below_10e9_l"]
-    full = dosing.limits["dalteparin_platelets_full_from_10e9_l"]
-    if platelets_10e9_l is not None and hold <= platelets_10e9_l < full:
-        return dosing.limits["dalteparin_platelet_reduction_iu"]
-    return Decimal(0)
-
-
-def phase_on(day: int, dosing: Dosing) -> str:
-    """The dalteparin phase of a day of treatment."""
-    for phase in ("month-1", "months-2-6"):
-        last = dosing.regimen(DALTEPARIN, phase).last_day
-        if last is None or day <= last:
-            return phase
-    return "beyond"
 
 
 def treatment_day(case: Case) -> int:
@@ -300,8 +255,3 @@ def _lmwh_already(case: Case, order: MedicationOrder) -> str:
             if intent in ("treatment", "unknown"):
                 return wording.order(draft)
     return ""
-
-
-def regimen_of(case: Case) -> Regimen:
-    """The dalteparin regimen of today's day of treatment."""
-    return case.dosing.regimen(DALTEPARIN, phase_on(treatment_day(case), case.dosing))

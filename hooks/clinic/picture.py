@@ -163,7 +163,7 @@ def find_picture(patient: Patient, orders: Orders, profile: Profile, dosing: Dos
         Limits(fresh_days=HEIGHT_NEVER_OLD_DAYS, missing_after_days=HEIGHT_NEVER_OLD_DAYS),
     )
     pregnancy = find_pregnancy(patient, profile)
-    treatment = find_treatment(patient, clot, profile, dosing, weight.value, drafts)
+    treatment = find_treatment(patient, clot, profile, dosing, weight_kg=weight.value, drafts=drafts)
     clearance = find_clearance(patient, profile, creatinine, weight, height, pregnant=pregnancy is not None)
     return Picture(
         patient=patient,

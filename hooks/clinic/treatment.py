@@ -69,6 +69,7 @@ def find_treatment(
     clot: Clot | None,
     profile: Profile,
     dosing: Dosing,
+    *,
     weight_kg: Decimal | None,
     drafts: tuple[MedicationOrder | ServiceOrder, ...],
 ) -> Treatment:
