@@ -3,8 +3,10 @@
 Conditions   ``C49.21+443719001 recurrence d-100``  codes, status words, ``d-100`` onset, ``r-5`` recorded,
              ``a-90`` abated, ``@2026-01`` partial onset; several are separated by ``;``
 Medicines    ``dalteparin 15000 IU x1 d-35 to d-5 stopped for I48.0 because K92.1``; ``q12h`` is ``x2``;
-             ``rx 1364445`` picks a product, ``named Eliquis_5_mg`` gives only a name, ``infusion`` a rate
-Values       ``45000 /uL d-3 preliminary``; unit and day may be left out
+             ``rx 1364445`` picks a product, ``named Eliquis_5_mg`` gives only a name, ``infusion`` a rate,
+             ``donotperform`` forbids it, ``as proposal`` is its intent
+Values       ``45000 /uL d-3 preliminary``, ``<20``; unit and day may be left out
+Allergies    ``heparin causing HIT r-20``: substance, reaction, day recorded; ``refuted``, ``resolved``
 Services     ``filter``, ``stockings``, ``bed-rest``, ``lysis``
 A cell ``-`` means none; an empty cell the default of the table reader.
 """
@@ -87,7 +89,7 @@ class Chart:
             "conditions": bundle(condition(c, f"c{i}", self.today) for i, c in enumerate(self.conditions)),
             "medications": bundle(medication(d, f"m{i}", self.today, "active") for i, d in enumerate(self.drugs)),
             "procedures": bundle(procedure(p, f"pr{i}", self.today) for i, p in enumerate(self.procedures)),
-            "allergies": bundle(allergy(a, f"al{i}") for i, a in enumerate(self.allergies)),
+            "allergies": bundle(allergy(a, f"al{i}", self.today) for i, a in enumerate(self.allergies)),
             "pregnancy": bundle([pregnancy(self.pregnant, self.today)] if self.pregnant else []),
         }
         for name in LOINC:
@@ -167,7 +169,10 @@ def observation(name: str, words: str, identifier: str, today: date = TODAY) -> 
         "subject": SUBJECT,
         "effectiveDateTime": day("d-1", today),
     }
-    quantity: Json = {"value": float(parts[0])}
+    comparator = re.match("[<>]=?", parts[0])
+    quantity: Json = {"value": float(parts[0].lstrip("<>="))}
+    if comparator:
+        quantity["comparator"] = comparator[0]
     for word in parts[1:]:
         if re.fullmatch(r"d-?\d*(T\S+)?", word):
             stamp, _, clock = word.partition("T")
@@ -211,18 +216,29 @@ def procedure(words: str, identifier: str, today: date = TODAY) -> Json:
     }
 
 
-def allergy(words: str, identifier: str) -> Json:
-    """An AllergyIntolerance: substance, and ``HIT`` as its reaction."""
+def allergy(words: str, identifier: str, today: date = TODAY) -> Json:
+    """An AllergyIntolerance: substance, reaction, day recorded, status."""
     substance, _, reaction = words.partition(" causing ")
     resource: Json = {
         "resourceType": "AllergyIntolerance",
         "id": identifier,
         "patient": SUBJECT,
         "clinicalStatus": status("allergyintolerance-clinical", "active"),
-        "code": {"text": substance},
     }
-    if reaction:
-        resource["reaction"] = [{"manifestation": [{"text": reaction}]}]
+    said: dict[str, list[str]] = {"substance": [], "reaction": []}
+    for part, words_of in (("substance", substance), ("reaction", reaction)):
+        for word in words_of.split():
+            if re.fullmatch(r"r-\d+", word):
+                resource["recordedDate"] = day(word, today)
+            elif word in VERIFICATION:
+                resource["verificationStatus"] = status("allergyintolerance-verification", word)
+            elif word in CLINICAL:
+                resource["clinicalStatus"] = status("allergyintolerance-clinical", word)
+            else:
+                said[part].append(word)
+    resource["code"] = {"text": " ".join(said["substance"])}
+    if said["reaction"]:
+        resource["reaction"] = [{"manifestation": [{"text": " ".join(said["reaction"])}]}]
     return resource
 
 
@@ -282,6 +298,11 @@ def medication(words: str, identifier: str, today: date = TODAY, state: str = "d
         elif word == "infusion":
             rate = {"value": 1000, "unit": "U/h", "system": SYSTEMS["ucum"], "code": "U/h"}
             dosage["doseAndRate"] = [{"rateQuantity": rate}]
+        elif word == "donotperform":
+            resource["doNotPerform"] = True
+        elif word == "as":
+            resource["intent"] = following
+            next(words_left)
         elif word == "inpatient":
             resource["category"] = [{"coding": [{"code": "inpatient"}]}]
         else:

@@ -110,10 +110,10 @@ def find_clearance(
     results = []
     for female in sexes:
         actual = cockcroft_gault(age_years=age, weight_kg=weight.value, creatinine_mg_dl=scr, female=female)
-        shown = _acted_on(
+        result = _acted_on(
             profile, actual, age=age, weight_kg=weight.value, height_cm=height.value, scr=scr, female=female
         )
-        results.append(shown)
+        results.append(result)
     value, words = min(results, key=lambda result: result[0])
     notes = []
     if patient.sex is None:
