@@ -18,7 +18,8 @@ from app.reading.elements import (
     string,
 )
 from app.reading.lookup import Lookup
-from hooks.facts import Diagnosis, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import Diagnosis
 
 _YEARS = frozenset({"a", "y", "yr", "year", "years"})
 _OLDEST = 150

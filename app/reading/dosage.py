@@ -21,7 +21,8 @@ from app.reading.elements import (
     truth,
 )
 from app.reading.timing import bounds, days_of, last_day, times_per_day
-from hooks.facts import Dose, Drug, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import Dose, Drug
 
 _ROUTE_CODES = {
     **dict.fromkeys(("34206005", "263887005", "SQ", "SC", "SUBCUT", "SQINJ", "20066000", "C38299"), "subcutaneous"),

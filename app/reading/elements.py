@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hooks.facts import PartialDate
+from hooks.dates import PartialDate
 
 Json = Any
 Resource = Mapping[str, Any]

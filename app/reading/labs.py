@@ -21,7 +21,8 @@ from app.reading.elements import (
     string,
 )
 from app.reading.lookup import Lookup
-from hooks.facts import PartialDate, PregnancyStatus, Reading, Unusable
+from hooks.dates import PartialDate
+from hooks.facts import PregnancyStatus, Reading, Unusable
 from hooks.labs import LabCode
 
 _USABLE = frozenset({"final", "amended", "corrected"})

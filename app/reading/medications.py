@@ -22,7 +22,8 @@ from app.reading.elements import (
 )
 from app.reading.lookup import Index, Lookup, find
 from app.reading.timing import bounds, last_day, span
-from hooks.facts import Dose, Drug, Meaning, MedicationOrder, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import Dose, Drug, Meaning, MedicationOrder
 from hooks.tables import ATC, RXNORM, SNOMED_CT
 
 _MOST_REFILLS = 99

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.reading import sig
 from app.reading.elements import Json, Resource, codings, decimal, items, read_period, string, texts
-from hooks.facts import PartialDate
+from hooks.dates import PartialDate
 
 _HOURS: dict[str, Decimal] = {"h": Decimal(1), "d": Decimal(24), "wk": Decimal(168), "min": Decimal(1) / 60}
 _UNIT_WORDS: dict[str, str] = {

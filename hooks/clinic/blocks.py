@@ -6,7 +6,8 @@ from decimal import Decimal
 from hooks.clinic import wording
 from hooks.clinic.clot import NEVER, days_since, is_current
 from hooks.clinic.kidney import age_years
-from hooks.facts import DayRange, Diagnosis, Meaning, MedicationOrder, PartialDate, Patient
+from hooks.dates import DayRange, PartialDate
+from hooks.facts import Diagnosis, Meaning, MedicationOrder, Patient
 from hooks.guidelines import Profile
 
 

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Literal
 
 from hooks.clinic.clot import NEVER, UNSURE, days_since, is_current
-from hooks.facts import Diagnosis, MedicationOrder, PartialDate, Patient
+from hooks.dates import PartialDate
+from hooks.facts import Diagnosis, MedicationOrder, Patient
 from hooks.guidelines import Profile
 
 Activity = Literal["active", "active-unconfirmed", "remission", "history", "none"]

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from hooks.facts import DayRange, Diagnosis, PartialDate, Patient
+from hooks.dates import DayRange, PartialDate
+from hooks.facts import Diagnosis, Patient
 from hooks.guidelines import Profile
 
 CURRENT = (None, "active", "recurrence", "relapse")

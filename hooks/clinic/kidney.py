@@ -6,7 +6,8 @@ from decimal import Decimal
 from hooks.clinic import wording
 from hooks.clinic.clot import NEVER, is_current
 from hooks.clinic.measures import Measure
-from hooks.facts import PartialDate, Patient
+from hooks.dates import PartialDate
+from hooks.facts import Patient
 from hooks.guidelines import Profile
 
 CM_PER_INCH = Decimal("2.54")

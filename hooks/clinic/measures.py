@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Literal
 
 from hooks.clinic import wording
-from hooks.facts import DayRange, Patient, Reading
+from hooks.dates import DayRange
+from hooks.facts import Patient, Reading
 
 State = Literal["fresh", "stale", "missing"]
 

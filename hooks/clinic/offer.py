@@ -11,8 +11,9 @@ from hooks.clinic.dalteparin import DALTEPARIN, PhaseDose, phase_dose, phase_on,
 from hooks.clinic.intent import dose_intent
 from hooks.clinic.kidney import age_years
 from hooks.clinic.picture import Case, Picture, running_courses
+from hooks.dates import PartialDate
 from hooks.dosing import Dosing
-from hooks.facts import MedicationOrder, PartialDate
+from hooks.facts import MedicationOrder
 from hooks.proposal import Proposal, ProposedOrder
 
 __all__ = [

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from hooks.clinic.clot import Clot
 from hooks.clinic.intent import dose_intent, is_treatment_drug
+from hooks.dates import DayRange, PartialDate
 from hooks.dosing import Dosing, Intent
-from hooks.facts import DayRange, MedicationOrder, PartialDate, Patient, ServiceOrder
+from hooks.facts import MedicationOrder, Patient, ServiceOrder
 from hooks.guidelines import Profile
 
 ORDER_INTENTS = frozenset(

@@ -2,7 +2,8 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from hooks.facts import DayRange, Diagnosis, MedicationOrder, PartialDate, Patient
+from hooks.dates import DayRange, PartialDate
+from hooks.facts import Diagnosis, MedicationOrder, Patient
 
 
 def number(value: Decimal, places: int = 1) -> str:

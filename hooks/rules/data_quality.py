@@ -3,7 +3,8 @@
 from hooks.clinic.kidney import age_years
 from hooks.clinic.measures import Measure
 from hooks.clinic.picture import Case
-from hooks.facts import MedicationOrder, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import MedicationOrder
 from hooks.finding import Answer, Urgency
 from hooks.guidelines import Evidence
 

@@ -10,8 +10,9 @@ from app.gather import Got
 from app.reading.lookup import Lookup
 from app.reading.record import PatientRead, read_patient
 from hooks.codes import CodeBook, load_codes
+from hooks.dates import PartialDate
 from hooks.drugs import DrugBook, load_drugs
-from hooks.facts import Drug, PartialDate
+from hooks.facts import Drug
 from hooks.labs import LabBook, load_labs
 
 AS_OF = date(2026, 3, 15)

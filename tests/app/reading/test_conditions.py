@@ -3,7 +3,8 @@
 import pytest
 
 from app.reading.conditions import at_age, read_condition
-from hooks.facts import Diagnosis, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import Diagnosis
 from tests.app.reading.books import ICD9, ICD10, SNOMED, concept, condition, day, lookup
 
 BORN = day("1960-06-15")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.reading.dosage import read_doses
-from hooks.facts import Dose, Drug, PartialDate
+from hooks.dates import PartialDate
+from hooks.facts import Dose, Drug
 from tests.app.reading.books import APIXABAN, APIXABAN_5, DALTEPARIN_15000, ENOXAPARIN_80
 
 START = PartialDate.on(date(2026, 3, 1))

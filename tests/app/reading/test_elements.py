@@ -7,7 +7,7 @@ import pytest
 
 from app.reading import elements
 from app.reading.elements import Pointer
-from hooks.facts import PartialDate
+from hooks.dates import PartialDate
 
 DATES = [
     ("2026", "2026-01-01", "2026-12-31"),

@@ -7,7 +7,7 @@ import pytest
 
 from app.reading.dosage import read_doses
 from app.reading.sig import read_sig
-from hooks.facts import PartialDate
+from hooks.dates import PartialDate
 from tests.app.reading.books import APIXABAN_5, ENOXAPARIN_80
 
 START = PartialDate.on(date(2026, 3, 1))
