@@ -65,8 +65,14 @@ def days_since(day: PartialDate | None, patient: Patient) -> DayRange | None:
 
 
 def find_clot(patient: Patient, profile: Profile) -> Clot | None:
-    """The index VTE: the latest that is active, a sure one before a possible one."""
-    clots = [_clot(d, patient) for d in clots_on_record(patient)]
+    """The index VTE: the latest that is active, a sure one before a possible one.
+
+    An entry without an onset that repeats the code of one with an onset (a later visit, a discharge list) is the
+    same clot told again, not a new one.
+    """
+    entries = clots_on_record(patient)
+    dated = {code for d in entries if d.onset for code in d.codes}
+    clots = [_clot(d, patient) for d in entries if d.onset or not dated & set(d.codes)]
     active = [c for c in clots if _is_active(c, profile)]
     return max(active, key=_rank, default=None)
 

@@ -8,7 +8,7 @@ from hooks.guidelines import Profile
 def new_clot_on_treatment(picture: Picture, profile: Profile) -> Course | None:
     """The course that ran when the index clot came, begun at least some days before; None when there is none."""
     clot = picture.clot
-    if clot is None or clot.onset is None or not clot.may_be_within(profile.days("new_vte_days")):
+    if clot is None or clot.diagnosis.onset is None or clot.onset is None or not clot.may_be_within(profile.days("new_vte_days")):
         return None
     lead = profile.days("new_vte_after_treatment_days")
     for course in picture.treatment.courses:
