@@ -70,10 +70,9 @@ def find_clot(patient: Patient, profile: Profile) -> Clot | None:
     An entry without an onset that repeats the code of one with an onset (a later visit, a discharge list) is the
     same clot told again, not a new one.
     """
-    entries = clots_on_record(patient)
-    dated = {code for d in entries if d.onset for code in d.codes}
-    clots = [_clot(d, patient) for d in entries if d.onset or not dated & set(d.codes)]
-    active = [c for c in clots if _is_active(c, profile)]
+    active = [c for c in (_clot(d, patient) for d in clots_on_record(patient)) if _is_active(c, profile)]
+    dated = {code for c in active if c.diagnosis.onset for code in c.diagnosis.codes}
+    active = [c for c in active if c.diagnosis.onset or not dated & set(c.diagnosis.codes)]
     return max(active, key=_rank, default=None)
 
 
