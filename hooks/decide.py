@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from hooks.clinic.picture import Case, Picture, find_cases, find_picture, may_concern
 from hooks.facts import Orders, Patient
 from hooks.finding import Answer, Finding, Urgency
-from hooks.guidelines import Evidence, Profile, RuleRow
+from hooks.guidelines import Evidence, Profile
 from hooks.knowledge import Knowledge
+from hooks.rulebook import RuleRow
 from hooks.rules import RULES, Check
 
 __all__ = ["Outcome", "decide", "may_concern"]

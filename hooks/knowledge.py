@@ -9,9 +9,11 @@ from hooks.card import OverrideReason
 from hooks.codes import CodeBook, load_codes
 from hooks.dosing import Dosing, load_dosing
 from hooks.drugs import DrugBook, load_drugs
-from hooks.guidelines import Profile, RuleRow, load_profiles, load_rules
+from hooks.guideline_files import load_profiles
+from hooks.guidelines import Profile
 from hooks.labs import LabBook, load_labs
-from hooks.tables import DATA, KnowledgeError, read_rows
+from hooks.rulebook import RuleRow, load_rules
+from hooks.tables import DATA, read_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,6 @@ def load(packs: frozenset[str] | None = None, local_codes: Path | None = None) -
     }
     rules = load_rules()
     profiles = load_profiles(rules, frozenset(reasons))
-    if not profiles:
-        raise KnowledgeError(DATA / "guidelines", None, "holds no profile", "put at least one .toml file there")
     return Knowledge(
         codes=load_codes(packs, local_codes),
         drugs=load_drugs(packs, local_codes),
