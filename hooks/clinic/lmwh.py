@@ -33,7 +33,7 @@ def daily_dose(case: Case, order: MedicationOrder) -> Decimal | None:
     """The daily total of an LMWH order in the drug's unit, or None."""
     if order.drug is None:
         return None
-    dose = computable(order, order.drug, case.dosing, case.picture.weight.value)
+    dose = computable(order, order.drug, case.dosing, case.picture.weight.value, case.patient.as_of)
     return dose.per_day if dose else None
 
 

@@ -252,7 +252,7 @@ def _lmwh_already(case: Case, order: MedicationOrder) -> str:
             return wording.order(course.order)
     for draft in case.drafts:
         if draft.drug and draft.drug.anticoagulant == "LMWH" and draft.reference != order.reference:
-            intent = dose_intent(draft, case.dosing, case.picture.weight.value)
+            intent = dose_intent(draft, case.dosing, case.picture.weight.value, case.patient.as_of)
             if intent in ("treatment", "unknown"):
                 return wording.order(draft)
     return ""

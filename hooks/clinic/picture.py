@@ -212,7 +212,7 @@ def may_concern(patient: Patient, profile: Profile) -> bool:
 def _intent(order: MedicationOrder | ServiceOrder | None, dosing: Dosing, picture: Picture) -> Intent:
     if not isinstance(order, MedicationOrder):
         return "unknown"
-    return dose_intent(order, dosing, picture.weight.value)
+    return dose_intent(order, dosing, picture.weight.value, picture.patient.as_of)
 
 
 def _population(patient: Patient, clot: Clot | None, cancer: Cancer) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from hooks.clinic.clot import Clot
-from hooks.clinic.intent import dose_intent, is_treatment_drug
+from hooks.clinic.intent import dose_intent, has_treated, is_treatment_drug
 from hooks.dates import DayRange, PartialDate
 from hooks.dosing import Dosing, Intent
 from hooks.facts import MedicationOrder, Patient, ServiceOrder
@@ -21,10 +21,11 @@ PARENTERAL = frozenset({"LMWH", "UFH", "parenteral-Xa"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One anticoagulant order on record with the intent of its dose."""
+    """One anticoagulant order on record with the intent of its dose today; ``treated``: of any of its steps."""
 
     order: MedicationOrder
     intent: Intent
+    treated: bool
     running: bool
     within_grace: bool
 
@@ -88,10 +89,11 @@ def find_treatment(
         is_stopped = any(_is_stop_of(stop, order) for stop in stopped)
         running = _runs(order, patient.as_of) and not is_stopped
         grace = _in_grace(order, patient.as_of, profile.days("supply_grace_days")) and not is_stopped
-        intent = dose_intent(order, dosing, weight_kg)
-        courses.append(Course(order=order, intent=intent, running=running, within_grace=grace))
+        intent = dose_intent(order, dosing, weight_kg, patient.as_of)
+        treated = has_treated(order, dosing, weight_kg)
+        courses.append(Course(order=order, intent=intent, treated=treated, running=running, within_grace=grace))
     courses.sort(key=lambda c: (_start(c.order), c.order.reference), reverse=True)
-    day_zero = _day_zero(courses, clot, profile)
+    day_zero = _day_zero(courses, clot, profile, patient.as_of)
     return Treatment(
         courses=tuple(courses),
         day_zero=day_zero,
@@ -135,17 +137,21 @@ def _treats_clot(course: Course, clot: Clot, profile: Profile) -> bool:
     return before <= profile.days("treatment_before_onset_days")
 
 
-def _day_zero(courses: list[Course], clot: Clot | None, profile: Profile) -> PartialDate | None:
+def _day_zero(courses: list[Course], clot: Clot | None, profile: Profile, today: date) -> PartialDate | None:
+    """The first treatment of the index clot; its onset where an earlier treatment simply goes on."""
     if clot is None:
         return None
     starts = [
         c.order.starts
         for c in courses
-        if c.treats
+        if c.treated
         and c.order.starts is not None
+        and c.order.starts.earliest <= today
         and c.order.status not in NEVER_RAN
         and _treats_clot(c, clot, profile)
     ]
+    if not starts and any(c.running and c.treats for c in courses):
+        return clot.onset
     return min(starts, key=lambda s: (s.earliest, s.latest), default=None)
 
 
@@ -155,7 +161,7 @@ def _lead_in_days(courses: list[Course], clot: Clot | None, today: date, profile
         return 0
     days = 0
     for course in courses:
-        if course.anticoagulant not in PARENTERAL or not course.treats or course.order.status in NEVER_RAN:
+        if course.anticoagulant not in PARENTERAL or not course.treated or course.order.status in NEVER_RAN:
             continue
         if course.order.starts is None or not _treats_clot(course, clot, profile):
             continue

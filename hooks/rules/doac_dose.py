@@ -24,7 +24,7 @@ def doac_starting_dose(case: Case, evidence: Evidence) -> Answer:
     if order.reasons and not any(m.topic == "vte" for m in order.reasons):
         return None
     band = next((b for b in evidence.bands if b["drug"] == order.drug.name), None)
-    dose = computable(order, order.drug, case.dosing, picture.weight.value)
+    dose = computable(order, order.drug, case.dosing, picture.weight.value, case.patient.as_of)
     if band is None or dose is None or dose.per_day is None:
         return None
     start_per_day = band["dose_mg"] * band["times_per_day"]

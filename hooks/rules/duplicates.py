@@ -49,7 +49,8 @@ def _drafted(case: Case) -> list[MedicationOrder]:
     return [
         draft
         for draft in case.drafts
-        if is_treatment_drug(draft) and dose_intent(draft, case.dosing, weight) in ("treatment", "unknown")
+        if is_treatment_drug(draft)
+        and dose_intent(draft, case.dosing, weight, case.patient.as_of) in ("treatment", "unknown")
     ]
 
 

@@ -79,7 +79,7 @@ def _already(case: Case, evidence: Evidence, order: MedicationOrder, band: Mappi
     drug, weight = order.drug, case.picture.weight.value
     if drug is None:
         return False
-    dose = computable(order, drug, case.dosing, weight)
+    dose = computable(order, drug, case.dosing, weight, case.patient.as_of)
     if dose is None or dose.amount is None:
         return False
     if advised is not None:
@@ -95,7 +95,7 @@ def _edoxaban(case: Case, evidence: Evidence, order: MedicationOrder) -> Finding
     drug, weight = order.drug, case.picture.weight.value
     if drug is None or drug.name != "edoxaban":
         return None
-    dose = computable(order, drug, case.dosing, weight)
+    dose = computable(order, drug, case.dosing, weight, case.patient.as_of)
     if dose is None or dose.amount is None or dose.amount <= evidence.number("edoxaban_reduced_mg"):
         return None
     light = weight is not None and weight <= evidence.number("edoxaban_reduced_up_to_kg")
