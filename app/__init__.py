@@ -54,7 +54,7 @@ def create_app(
 
     import flask
 
-    from app import audit, clients, routes, sources, wire
+    from app import audit, clients, pages, routes, sources, wire
     from app.fhir_client import FhirClient
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
@@ -86,6 +86,7 @@ def create_app(
         new_id=new_id,
     )
     app.register_blueprint(routes.blueprint(parts))
+    app.register_blueprint(pages.blueprint(knowledge, settings.public_url, lambda: today(settings.timezone)))
     if settings.demo:
         from app import demo
 

@@ -136,6 +136,20 @@ def indicators(sheet: Sheet) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(word for word in order if word in words) for words in used)
 
 
+def rules_of_reasons(knowledge: Knowledge) -> Mapping[str, tuple[RuleRow, ...]]:
+    """For each override reason the rules whose cards offer it, under any profile."""
+    offered = {
+        (reason, code)
+        for profile in knowledge.profiles.values()
+        for code, evidence in profile.rules.items()
+        for reason in evidence.override_reasons
+    }
+    return {
+        reason: tuple(rule for rule in knowledge.rules if (reason, rule.code) in offered)
+        for reason in knowledge.override_reasons
+    }
+
+
 def is_overdue(profile: Profile, today: date) -> bool:
     """Whether the review of a profile, or of a rule in it, should have happened before ``today``."""
     return min(profile.next_review, *(one.next_review for one in profile.rules.values())) < today
