@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli import card_text
-from app.cli.drafts import OrderError, Wish, draft, wish
+from app.demo.drafts import OrderError, Wish, draft, wish
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 
-from app.cli.drafts import USUAL_ORDERS, OrderError, draft, wish
+from app.demo.drafts import USUAL_ORDERS, OrderError, draft, wish
 
 with USUAL_ORDERS.open(encoding="utf-8", newline="") as table:
     DRUGS = [row["drug"] for row in csv.DictReader(table)]

@@ -15,7 +15,10 @@ USUAL_ORDERS = Path(__file__).with_name("usual_orders.csv")
 _PRODUCTS = DATA / "codes" / "drugs-rxnorm.csv"
 _WISH = re.compile(r"(?P<drug>[a-z]+)(?::(?P<amount>\d+(?:\.\d+)?)(?:x(?P<times>[1-9]))?)?", re.IGNORECASE)
 _UCUM_CODES = {"mg": "mg", "IU": "[iU]"}
-_SNOMED_ROUTES = {"oral": "26643006", "subcutaneous": "34206005"}
+_SNOMED_ROUTES = {"oral": "26643006", "subcutaneous": "34206005", "intravenous": "47625008"}
+
+Product = tuple[str, str, str]
+"""System, code and label of what is ordered."""
 
 
 class OrderError(ValueError):
@@ -58,9 +61,14 @@ def wish(text: str) -> Wish:
     )
 
 
-def draft(order: Wish, *, draft_id: str, patient_id: str, user_id: str, day: date) -> dict[str, Any]:
-    """The MedicationRequest that an EHR would hold for ``order`` before it is signed on ``day``."""
-    system, code, display = _product(order)
+def draft(
+    order: Wish, *, draft_id: str, patient_id: str, user_id: str, day: date, product: Product | None = None
+) -> dict[str, Any]:
+    """The MedicationRequest that an EHR would hold for ``order`` before it is signed on ``day``.
+
+    Without a ``product`` it is the one with just that dose, where there is one.
+    """
+    system, code, display = product or _product(order)
     amount = int(order.amount) if order.amount == order.amount.to_integral_value() else float(order.amount)
     quantity = {
         "value": amount,
@@ -105,7 +113,7 @@ def _products() -> tuple[dict[str, str], ...]:
         return tuple(row for row in csv.DictReader(table) if row["effect"] == "include" and row["drug"] in _usual())
 
 
-def _product(order: Wish) -> tuple[str, str, str]:
+def _product(order: Wish) -> Product:
     """System, code and label of the product with just that dose, else of the ingredient."""
     rows = [row for row in _products() if row["drug"] == order.drug and not row["second_drug"]]
     fitting = [
