@@ -70,10 +70,14 @@ def find_clot(patient: Patient, profile: Profile) -> Clot | None:
     An entry without an onset that repeats the code of one with an onset (a later visit, a discharge list) is the
     same clot told again, not a new one.
     """
+    return max(active_clots(patient, profile), key=_rank, default=None)
+
+
+def active_clots(patient: Patient, profile: Profile) -> list[Clot]:
+    """Every clot that is active (leg and lung are often told as two), without those that are only told again."""
     active = [c for c in (_clot(d, patient) for d in clots_on_record(patient)) if _is_active(c, profile)]
     dated = {code for c in active if c.diagnosis.onset for code in c.diagnosis.codes}
-    active = [c for c in active if c.diagnosis.onset or not dated & set(c.diagnosis.codes)]
-    return max(active, key=_rank, default=None)
+    return [c for c in active if c.diagnosis.onset or not dated & set(c.diagnosis.codes)]
 
 
 def clots_on_record(patient: Patient) -> list[Diagnosis]:

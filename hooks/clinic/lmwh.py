@@ -6,7 +6,8 @@ from decimal import Decimal
 from hooks.clinic.intent import computable
 from hooks.clinic.offer import DALTEPARIN, PhaseDose, phase_dose, phase_on, platelet_reduction
 from hooks.clinic.picture import Case
-from hooks.facts import MedicationOrder
+from hooks.dosing import FixedDose
+from hooks.facts import Dose, MedicationOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Expected:
     also: tuple[Decimal, ...]
     unit: str
     words: str
+    times_per_day: int
     top: Decimal | None = None
 
     def accepts(self, per_day: Decimal) -> bool:
@@ -30,11 +32,23 @@ class Expected:
 
 
 def daily_dose(case: Case, order: MedicationOrder) -> Decimal | None:
-    """The daily total of an LMWH order in the drug's unit, or None."""
+    """Today's daily total of an order in the drug's unit, or None."""
+    dose = _dose(case, order)
+    return dose.per_day if dose else None
+
+
+def due_for(case: Case, order: MedicationOrder, *, recurrence: bool) -> tuple[Expected, ...]:
+    """The daily doses that are right today for an order: of several regimens those given as often as it is."""
+    due = expected(case, order.drug.name if order.drug else "", recurrence=recurrence)
+    dose = _dose(case, order)
+    as_often = tuple(e for e in due if dose is not None and e.times_per_day == dose.times_per_day)
+    return as_often or due
+
+
+def _dose(case: Case, order: MedicationOrder) -> Dose | None:
     if order.drug is None:
         return None
-    dose = computable(order, order.drug, case.dosing, case.picture.weight.value, case.patient.as_of)
-    return dose.per_day if dose else None
+    return computable(order, order.drug, case.dosing, case.picture.weight.value, case.patient.as_of)
 
 
 def expected(case: Case, drug: str, *, recurrence: bool) -> tuple[Expected, ...]:
@@ -44,6 +58,9 @@ def expected(case: Case, drug: str, *, recurrence: bool) -> tuple[Expected, ...]
         return ()
     if drug == DALTEPARIN:
         return _dalteparin(case, weight, recurrence=recurrence)
+    fixed = case.dosing.fixed_dose(drug, weight)
+    if fixed:
+        return (_fixed(fixed),)
     tolerance = case.dosing.limits["dose_tolerance"]
     found = []
     for regimen in case.dosing.regimens:
@@ -63,9 +80,25 @@ def expected(case: Case, drug: str, *, recurrence: bool) -> tuple[Expected, ...]
                 also=(),
                 unit=regimen.unit,
                 words=f"{regimen.per_kg.normalize():f} {regimen.unit}/kg {_often(regimen.times_per_day)}",
+                times_per_day=regimen.times_per_day,
             )
         )
     return tuple(found)
+
+
+def _fixed(fixed: FixedDose) -> Expected:
+    """A dose for a range of weights: that and no other."""
+    per_day = fixed.dose * fixed.times_per_day
+    return Expected(
+        exact=per_day,
+        product=per_day,
+        low=per_day,
+        high=per_day,
+        also=(),
+        unit=fixed.unit,
+        words=f"{_often(fixed.times_per_day)} from {fixed.weight_from_kg:f} to {fixed.weight_to_kg:f} kg",
+        times_per_day=fixed.times_per_day,
+    )
 
 
 def _half_step(case: Case, drug: str) -> Decimal:
@@ -127,5 +160,6 @@ def _accepted(case: Case, dose: PhaseDose, weight: Decimal, *, recurrence: bool)
         also=tuple(sorted(also)),
         unit="IU",
         words=f"{regimen.per_kg.normalize():f} IU/kg once daily",
+        times_per_day=regimen.times_per_day,
         top=top,
     )

@@ -36,6 +36,11 @@ class Course:
         return (drug.anticoagulant if drug else None) or ""
 
     @property
+    def has_treated(self) -> bool:
+        """Whether a dose of it, today's or an earlier step's, is known to be a treatment dose."""
+        return self.intent == "treatment" or (self.treated and self.intent != "unknown")
+
+    @property
     def treats(self) -> bool:
         """Whether it is, or may be, a treatment dose."""
         return self.intent in ("treatment", "unknown")
@@ -86,7 +91,7 @@ def find_treatment(
             continue
         if order.reference in under_pen and order.reference not in {s.reference for s in stopped}:
             continue
-        is_stopped = any(_is_stop_of(stop, order) for stop in stopped)
+        is_stopped = any(is_stop_of(stop, order) for stop in stopped)
         running = _runs(order, patient.as_of) and not is_stopped
         grace = _in_grace(order, patient.as_of, profile.days("supply_grace_days")) and not is_stopped
         intent = dose_intent(order, dosing, weight_kg, patient.as_of)
@@ -107,7 +112,8 @@ def stops(drafts: tuple[MedicationOrder | ServiceOrder, ...]) -> tuple[Medicatio
     return tuple(d for d in drafts if isinstance(d, MedicationOrder) and d.status in STOPPED and is_treatment_drug(d))
 
 
-def _is_stop_of(stop: MedicationOrder, order: MedicationOrder) -> bool:
+def is_stop_of(stop: MedicationOrder, order: MedicationOrder) -> bool:
+    """Whether a stop under the pen ends an order on record: the same order, or the same drug."""
     if stop.reference == order.reference:
         return True
     return stop.drug is not None and order.drug is not None and stop.drug.name == order.drug.name

@@ -1,6 +1,8 @@
 """R14, R16, R17, R18: vena cava filter, thrombolysis, stockings, bed rest."""
 
 from hooks.clinic import describe, wording
+from hooks.clinic.clot import Clot, active_clots
+from hooks.clinic.intent import dose_intent, is_treatment_drug
 from hooks.clinic.offer import removal
 from hooks.clinic.picture import Case
 from hooks.clinic.recurrence import new_clot_on_treatment
@@ -17,7 +19,10 @@ def ivc_filter_not_indicated(case: Case, evidence: Evidence) -> Answer:
     if not _is_filter(case) or _contraindications(case, evidence) or _progression(case):
         return None
     offer = removal(case)
-    drafted = any(d.drug and d.drug.anticoagulant for d in case.drafts)
+    weight, today = case.picture.weight.value, case.patient.as_of
+    drafted = any(
+        is_treatment_drug(d) and dose_intent(d, case.dosing, weight, today) != "prophylaxis" for d in case.drafts
+    )
     text = "adjunct" if drafted and "adjunct" in evidence.texts else "main"
     because = (*describe.both(case.picture), *_ordered(case))
     return evidence.finding(text, because=because, proposals=offer.proposals)
@@ -53,10 +58,11 @@ def thrombolysis_in_cancer(case: Case, evidence: Evidence) -> Answer:
     offer = removal(case)
     if risks:
         return evidence.finding("dangerous", because=because, proposals=offer.proposals)
-    if picture.clot is None or not picture.clot.may_be_within(evidence.days("within_days")):
-        return None
-    if picture.clot.is_pe:
+    recent = _recent(case, evidence)
+    if any(clot.is_pe for clot in recent):
         return evidence.finding("embolism", because=because)
+    if not recent:
+        return None
     return evidence.finding(because=because, proposals=offer.proposals)
 
 
@@ -70,13 +76,14 @@ def compression_stockings(case: Case, evidence: Evidence) -> Answer:
     if case.service is not None and case.service.means("procedure", "stockings"):
         return evidence.finding(because=(*describe.clot(picture), *_ordered(case)))
     prompts = case.on_patient_view and case.profile.switches["stockings_prompt"]
-    if not prompts or picture.palliative or picture.clot is None or picture.clot.possible:
+    if not prompts or picture.palliative:
         return None
     ordered = any(s.means("procedure", "stockings") for s in case.patient.services)
     ordered = ordered or any(m.kind == "stockings" for p in case.patient.procedures for m in p.meanings)
-    if ordered or not picture.clot.is_leg_dvt or not picture.clot.may_be_within(evidence.days("within_days")):
+    leg = next((clot for clot in _recent(case, evidence) if clot.is_leg_dvt and not clot.possible), None)
+    if ordered or leg is None:
         return None
-    return evidence.finding("prompt", because=describe.clot(picture))
+    return evidence.finding("prompt", because=(f"VTE: {wording.diagnosis(leg.diagnosis, case.patient)}",))
 
 
 def early_walking(case: Case, evidence: Evidence) -> Answer:
@@ -84,10 +91,9 @@ def early_walking(case: Case, evidence: Evidence) -> Answer:
 
     When: bed rest is under the pen within 30 days of a DVT.
     """
-    clot = case.picture.clot
-    if case.service is None or not case.service.means("procedure", "bed-rest") or clot is None:
+    if case.service is None or not case.service.means("procedure", "bed-rest"):
         return None
-    if not clot.is_dvt or not clot.may_be_within(evidence.days("within_days")):
+    if not any(clot.is_dvt for clot in _recent(case, evidence)):
         return None
     return evidence.finding(because=(*describe.clot(case.picture), *_ordered(case)))
 
@@ -103,6 +109,11 @@ def cns_tumour(case: Case, evidence: Evidence) -> Answer:
     word = "Active" if case.on_patient_view else "Ordered"
     lines = tuple(f"{word}: {wording.order(o)}" for o in case.judged())
     return evidence.finding(because=(*describe.cancer(picture, picture.cancer.cns), *lines))
+
+
+def _recent(case: Case, evidence: Evidence) -> list[Clot]:
+    """The clots young enough for the rule: leg and lung are often told as two."""
+    return [c for c in active_clots(case.patient, case.profile) if c.may_be_within(evidence.days("within_days"))]
 
 
 def _is_filter(case: Case) -> bool:

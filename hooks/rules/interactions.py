@@ -1,7 +1,7 @@
 """R30: other medicines that change the level of a direct oral anticoagulant."""
 
 from hooks.clinic import describe, wording
-from hooks.clinic.interacting import interacting
+from hooks.clinic.interacting import interacting, lesser_lines
 from hooks.clinic.offer import Offer, replacement
 from hooks.clinic.picture import Case
 from hooks.finding import Answer, CannotTell
@@ -25,6 +25,7 @@ def doac_interaction(case: Case, evidence: Evidence) -> Answer:
             names = wording.listed([wording.drug_name(o) for o in others])
             slots = {"drug": wording.drug_name(order).capitalize(), "other": names}
             because = (f"Ordered: {wording.order(order)}", *(f"Also on record: {wording.order(o)}" for o in others))
+            because += lesser_lines(case)
             offers = group in evidence.lists["offers_replacement"] and picture.hit is None
             offer = replacement(case) if offers else Offer()
             because = (*describe.both(picture), *because)

@@ -11,10 +11,12 @@ from hooks.guidelines import Evidence
 def hepatic_impairment(case: Case, evidence: Evidence) -> Answer:
     """DOACs are to be avoided in severe liver disease; cirrhosis without a stage asks for one.
 
-    When: a DOAC is under the pen and such a diagnosis is current.
+    When: a DOAC is under the pen and such a diagnosis is current. Major bleeding, pregnancy: R20, R27 speak.
     """
     order = case.medication
-    if order is None or order.drug is None or not order.drug.is_doac or case.picture.bleeding.major:
+    if order is None or order.drug is None or not order.drug.is_doac:
+        return None
+    if case.picture.bleeding.major or case.picture.pregnancy:
         return None
     for kind in ("severe", "cirrhosis-stage-unknown"):
         found = [
