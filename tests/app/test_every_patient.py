@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.drafts import draft, wish
+from app.demo.drafts import draft, wish
 from app.identity import rule_of
 from app.settings import DEMO_CARD_KEY, Settings
 from hooks.tables import DATA

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import cycle
 from typing import Any
 
-from app.cli.drafts import draft, wish
+from app.demo.drafts import draft, wish
 
 Json = dict[str, Any]
 PATIENT = "brief"
