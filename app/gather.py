@@ -6,7 +6,7 @@ How a prefetch value is read: ``_from_prefetch``. What may be asked: ``fhir_clie
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -39,12 +39,14 @@ class Got:
     """What could be had of one kind of record.
 
     ``gap`` is set when it could not be had, or not all of it; ``resources`` then hold what there is.
+    ``urns`` are those of the resources, and the patient, that a Bundle names by a URN.
     """
 
     key: str
     resources: tuple[Json, ...] = ()
     gap: Gap | None = None
     origin: Origin = "none"
+    urns: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +136,18 @@ def _from_prefetch(source: Source, request: HookRequest) -> Got | None:
     if page is None:
         return None
     if page.failed:
-        return replace(_gap(source, EHR_FAILED, failed=True, origin="prefetch"), resources=page.resources)
+        return _partial(source, page, EHR_FAILED)
     if source.is_read and not page.resources:
         return _gap(source, NO_SUCH, origin="prefetch")
     if value is None or next_page(value, "") is None or _is_newest_first(source, page.resources):
-        return Got(key=source.key, resources=page.resources, origin="prefetch")
-    return replace(_gap(source, FIRST_PAGE_ONLY, failed=True, origin="prefetch"), resources=page.resources)
+        return Got(key=source.key, resources=page.resources, origin="prefetch", urns=page.urns)
+    return _partial(source, page, FIRST_PAGE_ONLY)
+
+
+def _partial(source: Source, page: Page, reason: str) -> Got:
+    """What prefetch holds when that is not all."""
+    gap = Gap(key=source.key, reason=reason, failed=True)
+    return Got(key=source.key, resources=page.resources, gap=gap, origin="prefetch", urns=page.urns)
 
 
 def _is_first_page(got: Got) -> bool:
@@ -186,6 +194,7 @@ def _all_pages(
 ) -> Got:
     """The resources of a first page and of those that follow, as far as they are needed and can be had."""
     resources: list[Json] = []
+    urns: dict[str, Json] = {}
     body, problem, seen = first, "", {address}
     while True:
         page = page_of(source, body, request.patient_id)
@@ -193,6 +202,7 @@ def _all_pages(
             problem = "the answer of the FHIR server could not be used"
             break
         resources += page.resources
+        urns |= page.urns
         following = next_page(body, address)
         if following is None or (ordered and _is_newest_first(source, resources)):
             break
@@ -206,7 +216,7 @@ def _all_pages(
             problem = error.reason
             break
     gap = Gap(key=source.key, reason=problem, failed=True) if problem else None
-    return Got(key=source.key, resources=tuple(resources), gap=gap, origin=origin)
+    return Got(key=source.key, resources=tuple(resources), gap=gap, origin=origin, urns=urns)
 
 
 def _is_newest_first(source: Source, resources: Iterable[Json]) -> bool:

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(10_000_000, ge=1_000, le=200_000_000, description="longest request body, bytes")
     max_fhir_bytes: int = Field(10_000_000, ge=1_000, le=200_000_000, description="longest FHIR answer read, bytes")
     max_pages: int = Field(10, ge=1, le=100, description="most pages read of one FHIR search")
-    fhir_connections: int = Field(8, ge=1, le=64, description="most FHIR requests at a time to one server, per worker")
+    fhir_connections: int = Field(16, ge=1, le=64, description="most FHIR requests at a time to one server, per worker")
     ca_file: Path | None = Field(None, description="file of certificate authorities, instead of the usual ones")
     demo: bool = Field(False, description="demo mode: no authentication, fixture patients at /fhir")
     demo_public: bool = Field(False, description="demo mode on other than loopback addresses")

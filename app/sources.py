@@ -1,7 +1,7 @@
 """The kinds of record that the service reads: one row each, with prefetch key, FHIR query and who requires it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hooks.labs import LabBook
@@ -10,6 +10,7 @@ Json = dict[str, Any]
 
 LONGEST_TEMPLATE = 1500
 PATIENT_ID = "{{context.patientId}}"
+_MEDICATION_KINDS = ("MedicationRequest", "Medication")
 NEWEST_FIRST = "_sort=-date"
 EVERY_HOOK = frozenset({"patient-view", "order-select", "order-sign"})
 
@@ -122,10 +123,15 @@ def for_caller(rows: tuple[Source, ...], overrides: Mapping[str, str]) -> tuple[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A FHIR answer taken apart: the resources that count, and whether the server said that it failed."""
+    """A FHIR answer taken apart: the resources that count, and whether the server said that it failed.
+
+    ``urns`` are the Bundle entries whose ``fullUrl`` is a URN (what a reference in the same Bundle may use):
+    the resources that count, and the patient.
+    """
 
     resources: tuple[Json, ...] = ()
     failed: bool = False
+    urns: Mapping[str, Json] = field(default_factory=dict)
 
 
 def page_of(source: Source, value: object, patient_id: str) -> Page | None:
@@ -139,19 +145,31 @@ def page_of(source: Source, value: object, patient_id: str) -> Page | None:
     if kind == "OperationOutcome":
         return Page(failed=True)
     if kind == source.resource_type:
-        held = [value]
-    elif kind == "Bundle" and isinstance(entries := value.get("entry") or [], list):
-        held = [e["resource"] for e in entries if isinstance(e, dict) and isinstance(e.get("resource"), dict)]
+        entries: list[Any] = [{"resource": value}]
+    elif kind == "Bundle" and isinstance(listed := value.get("entry") or [], list):
+        entries = listed
     else:
         return None
-    kinds = ("MedicationRequest", "Medication") if source.key == "medications" else (source.resource_type,)
-    resources = tuple(r for r in held if r.get("resourceType") in kinds)
-    failed = any(_is_failure(r) for r in held)
-    if source.is_read:
-        resources = tuple(r for r in resources if r.get("id") in (patient_id, None))
-        if held and not resources and not failed:
-            return None
-    return Page(resources=resources, failed=failed)
+    kinds = _MEDICATION_KINDS if source.key == "medications" else (source.resource_type,)
+    resources: list[Json] = []
+    urns: dict[str, Json] = {}
+    failed = others = False
+    for entry in entries:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            continue
+        kind = resource.get("resourceType")
+        if kind in kinds and not (source.is_read and resource.get("id") not in (patient_id, None)):
+            resources.append(resource)
+        else:
+            others = True
+            failed = failed or _is_failure(resource)
+        url = entry.get("fullUrl")
+        if isinstance(url, str) and url.startswith("urn:") and (kind in kinds or kind == "Patient"):
+            urns[url] = resource
+    if source.is_read and others and not resources and not failed:
+        return None
+    return Page(resources=tuple(resources), failed=failed, urns=urns)
 
 
 def _is_failure(resource: Json) -> bool:

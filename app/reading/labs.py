@@ -70,7 +70,7 @@ def read_observation(resource: Resource, lookup: Lookup, key: str) -> tuple[Fact
         )
     if known == _PREGNANCY:
         return tuple(_pregnancy(resource))
-    return () if known else tuple(_unknown(resource, concept, key, lookup))
+    return () if known or key not in OF_ONE_ANALYTE else tuple(_unknown(resource, concept, key, lookup))
 
 
 def _results(part: Resource, whole: Resource, row: LabCode, lookup: Lookup) -> Iterator[Fact]:
@@ -178,7 +178,7 @@ def _unknown(resource: Resource, concept: Json, key: str, lookup: Lookup) -> Ite
     A LOINC code that is not ours is another thing, except where its words name the analyte of the key.
     """
     is_group = bool(resource.get("hasMember")) and not any(name.startswith("value") for name in resource)
-    if key not in OF_ONE_ANALYTE or status(resource.get("status")) not in _USABLE or is_group:
+    if is_group or status(resource.get("status")) not in _USABLE:
         return
     analyte, stems = OF_ONE_ANALYTE[key]
     words = label(concept)

@@ -4,7 +4,7 @@ A chart repeats the same few codes thousands of times; what the knowledge said a
 length of one call, so that an irrelevant resource costs a look into a dict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -83,8 +83,40 @@ class Books(Protocol):
         ...
 
 
-Index = dict[tuple[str, str], Resource]
-"""Resources by (type, id) and by ("", id)."""
+@dataclass(slots=True)
+class Index:
+    """Resources by (type, id) and by ("", id); filed only when somebody asks, as most calls never do."""
+
+    _waiting: list[Iterable[tuple[Resource, str]]] = field(default_factory=list)
+    _filed: dict[tuple[str, str], Resource] = field(default_factory=dict)
+
+    def add(self, resources: Iterable[tuple[Resource, str]]) -> None:
+        """Makes resources findable by their own references and by the URLs ("" without) of their Bundle entries.
+
+        The first of a name wins. ``resources`` is gone through when it is needed, once.
+        """
+        self._waiting.append(resources)
+
+    def get(self, kind: str, identity: str) -> Resource | None:
+        """The resource of a type ("" for any) and id."""
+        for resources in self._waiting:
+            for resource, url in resources:
+                self._file(resource, url)
+        self._waiting.clear()
+        return self._filed.get((kind, identity))
+
+    def _file(self, resource: Resource, url: str) -> None:
+        kind, identity = resource.get("resourceType"), resource.get("id")
+        if isinstance(kind, str) and isinstance(identity, str):
+            self._filed.setdefault((kind, identity), resource)
+            self._filed.setdefault(("", identity), resource)
+        pointer = read_reference(url) if url else None
+        if pointer is not None and pointer.kind != "#":
+            self._filed.setdefault((pointer.kind, pointer.id), resource)
+            self._filed.setdefault(("", pointer.id), resource)
+
+
+_Pairs = tuple[tuple[Json, Json], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +130,17 @@ class Identified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """The knowledge, with what it already said in this call."""
+    """The knowledge, with what it already said in this call.
+
+    Answers are kept under the strings that stand in the JSON, untouched: a concept seen before is not taken
+    apart again. Only keys made of strings are kept, so that 1, 1.0 and true are never taken for each other.
+    """
 
     books: Books
-    meant: dict[tuple[RawCoding, ...], tuple[Meaning, ...]] = field(default_factory=dict)
-    drugs: dict[tuple[tuple[RawCoding, ...], object], Identified] = field(default_factory=dict)
-    observed: dict[tuple[RawCoding, ...], LabCode | str] = field(default_factory=dict)
+    meant: dict[_Pairs, tuple[Meaning, ...]] = field(default_factory=dict)
+    observed: dict[_Pairs, LabCode | str] = field(default_factory=dict)
+    drugs: dict[object, Identified] = field(default_factory=dict)
+    names: dict[object, tuple[Meaning, ...]] = field(default_factory=dict)
 
     def codings(self, raw: tuple[RawCoding, ...]) -> tuple[Coding, ...]:
         """The codings with canonical systems."""
@@ -112,18 +149,27 @@ class Lookup:
 
     def meanings(self, concept: Json) -> tuple[Meaning, ...]:
         """What the codes of a concept mean."""
-        raw = codings(concept)
-        if not raw:
-            return ()
-        found = self.meant.get(raw)
-        if found is None:
-            found = self.meant[raw] = self.books.codes.meanings(self.codings(raw))
+        key = _pairs(concept)
+        try:
+            return self.meant[key]
+        except (KeyError, TypeError):
+            raw = codings(concept)
+            found = self.books.codes.meanings(self.codings(raw)) if raw else ()
+        if _is_plain(key):
+            self.meant[key] = found
         return found
 
     def named(self, topic: str, concept: Json) -> tuple[Meaning, ...]:
         """What the words of a concept name in ``topic``."""
-        words = "; ".join(texts(concept))
-        return self.books.codes.named(topic, words) if words else ()
+        key = (topic, *_words(concept))
+        try:
+            return self.names[key]
+        except (KeyError, TypeError):
+            words = "; ".join(texts(concept))
+            found = self.books.codes.named(topic, words) if words else ()
+        if len(key) > 1 and _are_words(key):
+            self.names[key] = found
+        return found
 
     def drug(self, concept: Json) -> Drug | None:
         """The drug of a concept, by its codes, else by its text, else by a display."""
@@ -131,15 +177,20 @@ class Lookup:
 
     def identify(self, concept: Json) -> Identified:
         """The drug of a concept with the codes and words that were there to know it by."""
-        raw = codings(concept)
-        key = (raw, _words_key(concept, len(raw)))
-        found = self.drugs.get(key)
-        if found is None:
-            listed, words = self.codings(raw), texts(concept)
-            tries = (self.books.drugs.match(listed, text) for text in words or ("",))
-            drug = next((drug for drug in tries if drug is not None), None)
-            found = self.drugs[key] = Identified(drug=drug, codings=listed, words=words)
+        pairs, words = _pairs(concept), _words(concept)
+        try:
+            return self.drugs[pairs, words]
+        except (KeyError, TypeError):
+            found = self._identify(concept)
+        if _is_plain(pairs) and _are_words(words):
+            self.drugs[pairs, words] = found
         return found
+
+    def _identify(self, concept: Json) -> Identified:
+        listed, words = self.codings(codings(concept)), texts(concept)
+        tries = (self.books.drugs.match(listed, text) for text in words or ("",))
+        drug = next((drug for drug in tries if drug is not None), None)
+        return Identified(drug=drug, codings=listed, words=words)
 
     def is_refused(self, concept: Json, analyte: str) -> bool:
         """Whether a code of the concept is listed as one that must not be used for the analyte."""
@@ -148,33 +199,41 @@ class Lookup:
 
     def observation(self, concept: Json) -> LabCode | str:
         """The analyte of a concept's codes; else what it is about ("pregnancy-status"), or ""."""
-        raw = codings(concept)
-        found = self.observed.get(raw)
-        if found is None:
+        key = _pairs(concept)
+        try:
+            return self.observed[key]
+        except (KeyError, TypeError):
+            raw = codings(concept)
             listed, labs = self.codings(raw), self.books.labs
-            found = self.observed[raw] = (labs.analyte(listed) or labs.context(listed)) if raw else ""
+            found = (labs.analyte(listed) or labs.context(listed)) if raw else ""
+        if _is_plain(key):
+            self.observed[key] = found
         return found
 
 
-def _words_key(concept: Json, coded: int) -> object:
-    """What tells the words of a concept apart, next to its codings: the text alone where every coding has a code."""
-    if isinstance(concept, dict):
-        text, listed = concept.get("text"), concept.get("coding")
-        if isinstance(text, str) and isinstance(listed, list) and len(listed) == coded:
-            return text
-    return texts(concept)
+def _pairs(concept: Json) -> _Pairs:
+    """Systems and codes of a CodeableConcept of the usual shape as they stand there; () for any other."""
+    try:
+        return tuple([(coding.get("system"), coding.get("code")) for coding in concept["coding"]])
+    except (AttributeError, KeyError, TypeError):
+        return ()
 
 
-def index_resource(index: Index, resource: Resource, url: str = "") -> None:
-    """Makes a resource findable by its own reference and by the URL of its Bundle entry."""
-    kind, identity = resource.get("resourceType"), resource.get("id")
-    if isinstance(kind, str) and isinstance(identity, str):
-        index.setdefault((kind, identity), resource)
-        index.setdefault(("", identity), resource)
-    pointer = read_reference(url) if url else None
-    if pointer is not None and pointer.kind != "#":
-        index.setdefault((pointer.kind, pointer.id), resource)
-        index.setdefault(("", pointer.id), resource)
+def _words(concept: Json) -> tuple[Json, ...]:
+    """Text and displays of a CodeableConcept as they stand there; () for anything else."""
+    try:
+        return (concept.get("text"), *[coding.get("display") for coding in concept.get("coding", ())])
+    except (AttributeError, TypeError):
+        return ()
+
+
+def _is_plain(pairs: _Pairs) -> bool:
+    """Whether there are pairs, of strings only (or nothing)."""
+    return bool(pairs) and all(_are_words(pair) for pair in pairs)
+
+
+def _are_words(parts: tuple[Json, ...]) -> bool:
+    return all(part is None or isinstance(part, str) for part in parts)
 
 
 def find(index: Index, pointer: Pointer | None, holder: Resource) -> Resource | None:
@@ -187,4 +246,4 @@ def find(index: Index, pointer: Pointer | None, holder: Resource) -> Resource | 
             if isinstance(inner, dict) and str(inner.get("id")).lstrip("#") == pointer.id:
                 return inner
         return None
-    return index.get((pointer.kind, pointer.id))
+    return index.get(pointer.kind, pointer.id)

@@ -116,6 +116,11 @@ def _ingredient(part: Resource, lookup: Lookup) -> Medicine | None:
 
 def read_medication_order(resource: Resource, lookup: Lookup, index: Index) -> MedicationOrder | None:
     """The order when its drug is known or could not be identified; None when it is known to be none of ours."""
+    concept = resource.get("medicationCodeableConcept")
+    if concept:
+        found = lookup.identify(concept)
+        if found.drug is None and found.words:
+            return None
     medicine = read_medicine(resource, lookup, index)
     if medicine is None or (medicine.drug is None and not medicine.unresolved):
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.hook_request import HookRequest
 from app.reading.elements import Resource
-from app.reading.lookup import Books, Index, Lookup, index_resource
+from app.reading.lookup import Books, Index, Lookup
 from app.reading.medications import order_of, read_medicine
 from app.reading.ownership import belongs
 from app.reading.procedures import ADVISED_ON, TOPIC, read_service
@@ -31,15 +31,17 @@ def read_orders(
     knowledge: Books,
     medications: Mapping[str, dict[str, Any]] | None = None,
     conditions: Iterable[Resource] = (),
+    urns: Mapping[str, Resource] | None = None,
 ) -> OrdersRead:
     """The drafts of a call.
 
     In focus are those of ``request.in_focus`` that are an anticoagulant, a thrombolytic, a filter, stocking,
     thrombolysis or bed-rest order, or a medicine that could not be identified. ``medications`` are Medications
     read from the FHIR server, by the reference in ``unresolved``; ``conditions`` those of the record,
-    which a ``reasonReference`` of a draft may point to.
+    which a ``reasonReference`` of a draft may point to, also by the URN in ``urns``.
     """
-    lookup, index = Lookup(books=knowledge), _index(request, medications or {}, conditions)
+    lookup = Lookup(books=knowledge)
+    index = _index(request, medications or {}, conditions, urns or {})
     focus: list[MedicationOrder | ServiceOrder] = []
     others: list[MedicationOrder | ServiceOrder] = []
     unresolved: dict[str, None] = {}
@@ -63,17 +65,23 @@ def read_orders(
     )
 
 
-def _index(request: HookRequest, medications: Mapping[str, dict[str, Any]], conditions: Iterable[Resource]) -> Index:
-    index: Index = {}
-    for entry in request.draft_orders:
-        url = entry.get("fullUrl")
-        index_resource(index, entry["resource"], url if isinstance(url, str) else "")
-    for reference, medication in medications.items():
-        index_resource(index, medication, reference)
-    for condition in conditions:
-        if condition.get("resourceType") == "Condition" and belongs(condition, request.patient_id):
-            index_resource(index, condition)
+def _index(
+    request: HookRequest,
+    medications: Mapping[str, Resource],
+    conditions: Iterable[Resource],
+    urns: Mapping[str, Resource],
+) -> Index:
+    index = Index()
+    urls = ((entry["resource"], entry.get("fullUrl")) for entry in request.draft_orders)
+    index.add((resource, url if isinstance(url, str) else "") for resource, url in urls)
+    index.add((medication, reference) for reference, medication in medications.items())
+    index.add((condition, "") for condition in conditions if _is_of_patient(condition, request))
+    index.add((condition, urn) for urn, condition in urns.items() if _is_of_patient(condition, request))
     return index
+
+
+def _is_of_patient(condition: Resource, request: HookRequest) -> bool:
+    return condition.get("resourceType") == "Condition" and belongs(condition, request.patient_id)
 
 
 def _order(resource: Resource, lookup: Lookup, index: Index) -> tuple[MedicationOrder | ServiceOrder | None, str]:

@@ -14,12 +14,12 @@ _DONE = frozenset({"completed", "in-progress", None})
 
 def read_procedure(resource: Resource, lookup: Lookup) -> PastProcedure | None:
     """A procedure done or under way whose codes, devices or words mean something to us."""
+    concept, used = resource.get("code"), resource.get("usedCode")
+    meanings = _meant(lookup, (concept,) if used is None else (concept, *items(used)))
+    if not meanings:
+        return None
     state = status(resource.get("status"))
     if state not in _DONE:
-        return None
-    concept = resource.get("code")
-    meanings = _meant(lookup, (concept, *items(resource.get("usedCode"))))
-    if not meanings:
         return None
     return PastProcedure(
         reference=own_reference(resource),
@@ -63,5 +63,5 @@ def _ordered(resource: Resource) -> tuple[Json, ...]:
 
 def _meant(lookup: Lookup, concepts: tuple[Json, ...]) -> tuple[Meaning, ...]:
     coded = [meaning for concept in concepts for meaning in lookup.meanings(concept)]
-    named = () if coded else [meaning for concept in concepts for meaning in lookup.named(TOPIC, concept)]
-    return tuple(dict.fromkeys((*coded, *named)))
+    found = coded or [meaning for concept in concepts for meaning in lookup.named(TOPIC, concept)]
+    return tuple(dict.fromkeys(found)) if found else ()

@@ -8,9 +8,9 @@ from typing import TypeVar
 from app.gather import Got
 from app.reading.allergies import read_allergy
 from app.reading.conditions import read_condition
-from app.reading.elements import Resource, own_reference, read_date
+from app.reading.elements import Resource, own_reference, read_date, read_reference
 from app.reading.labs import Problem, read_observation
-from app.reading.lookup import Books, Index, Lookup, index_resource
+from app.reading.lookup import Books, Index, Lookup
 from app.reading.medications import read_medication_order
 from app.reading.ownership import belongs
 from app.reading.person import is_deceased, read_sex
@@ -37,6 +37,39 @@ _READ = _ORDERS | {"Condition", "Procedure", "AllergyIntolerance", "Observation"
 _TIES = ("onset", "recorded", "authored", "performed", "status", "taken")
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts of each resource, a resource that came twice counted once (the later version of it)."""
+
+    by_resource: dict[object, tuple[str, tuple[object, ...]]] = field(default_factory=dict)
+
+    def add(self, resource: Resource, facts: tuple[object, ...]) -> None:
+        name: object = own_reference(resource) or len(self.by_resource)
+        updated = _last_updated(resource)
+        known = self.by_resource.get(name)
+        if known is None or updated > known[0]:
+            self.by_resource[name] = (updated, facts)
+
+    def of(self, kind: type[Fact]) -> tuple[Fact, ...]:
+        """The facts of one type, by reference, so that the order in which resources came does not matter."""
+        found = [fact for _, facts in self.by_resource.values() for fact in facts if isinstance(fact, kind)]
+        references = {getattr(fact, "reference", "") for fact in found}
+        return tuple(sorted(found, key=_place if len(references) < len(found) else _reference))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Notes:
+    """What reading has found so far, so that what comes later is read on top of it."""
+
+    lookup: Lookup
+    index: Index = field(default_factory=Index)
+    facts: _Facts = field(default_factory=_Facts)
+    names: set[str] = field(default_factory=set)
+    person: Resource | None = None
+    dropped: int = 0
+    gaps: dict[str, Gap] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientRead:
     """The patient; how many resources belonged to another one; whether the record says that the patient has died."""
@@ -44,15 +77,22 @@ class PatientRead:
     patient: Patient
     dropped: int = 0
     deceased: bool = False
+    notes: _Notes | None = field(default=None, repr=False, compare=False)
 
 
-def read_patient(got: Mapping[str, Got], patient_id: str, as_of: date, knowledge: Books) -> PatientRead:
+def read_patient(
+    got: Mapping[str, Got], patient_id: str, as_of: date, knowledge: Books, earlier: PatientRead | None = None
+) -> PatientRead:
     """All that the record says and the knowledge understands about the patient, in an order of its own.
 
     ``got`` may hold any resource under any key (mixed Bundles): the type of a resource decides how it is read.
+    ``earlier`` is what was read of other keys in the same call; it is used up.
     """
-    lookup, index, pile = Lookup(books=knowledge), Index(), _Pile()
-    person, dropped = _sort(got, patient_id, pile, index)
+    notes = (
+        earlier.notes if earlier is not None and earlier.notes is not None else _Notes(lookup=Lookup(books=knowledge))
+    )
+    pile = _sort(got, patient_id, notes)
+    lookup, index, facts, person = notes.lookup, notes.index, notes.facts, notes.person
     born = read_date(person.get("birthDate")) if person is not None else None
     readers: dict[str, Callable[[Resource], object | None]] = {
         "Condition": lambda resource: read_condition(resource, lookup, born),
@@ -62,7 +102,6 @@ def read_patient(got: Mapping[str, Got], patient_id: str, as_of: date, knowledge
         "DeviceRequest": lambda resource: read_service(resource, lookup, index),
         "AllergyIntolerance": lambda resource: read_allergy(resource, lookup),
     }
-    facts = _Facts()
     for kind, reader in readers.items():
         for resource, _ in pile.get(kind, ()):
             fact = reader(resource)
@@ -86,17 +125,19 @@ def read_patient(got: Mapping[str, Got], patient_id: str, as_of: date, knowledge
             readings=readings,
             pregnancy=tuple(sorted(facts.of(PregnancyStatus), key=lambda status: status.taken, reverse=True)),
             unusable=_unusable(facts.of(Problem), readings),
-            gaps=_gaps(got, person),
+            gaps=_gaps(got, notes),
         ),
-        dropped=dropped,
+        dropped=notes.dropped,
         deceased=person is not None and is_deceased(person),
+        notes=notes,
     )
 
 
-def _sort(got: Mapping[str, Got], patient_id: str, pile: _Pile, index: Index) -> tuple[Resource | None, int]:
-    """Fills the pile and the index; the Patient resource, and how many resources were another patient's."""
-    person: Resource | None = None
-    dropped = 0
+def _sort(got: Mapping[str, Got], patient_id: str, notes: _Notes) -> _Pile:
+    """The patient's resources by type; the Patient, what can be referred to, and others' resources go to the notes."""
+    pile: _Pile = {}
+    mine = f"Patient/{patient_id}"
+    _name(got, patient_id, notes)
     for key, one in got.items():
         for resource in one.resources:
             kind = resource.get("resourceType")
@@ -104,38 +145,40 @@ def _sort(got: Mapping[str, Got], patient_id: str, pile: _Pile, index: Index) ->
                 continue
             if kind == "Patient":
                 if resource.get("id") in (patient_id, None):
-                    person = person or resource
+                    notes.person = notes.person or resource
                 else:
-                    dropped += 1
-            elif kind == "Medication":
-                index_resource(index, resource)
+                    notes.dropped += 1
             elif kind in _READ:
-                if belongs(resource, patient_id):
+                try:
+                    owned = resource["subject"]["reference"] == mine
+                except (KeyError, TypeError):
+                    owned = False
+                if owned or belongs(resource, patient_id, notes.names):
                     pile.setdefault(kind, []).append((resource, key))
-                    if kind == "Condition":
-                        index_resource(index, resource)
                 else:
-                    dropped += 1
-    return person, dropped
+                    notes.dropped += 1
+        notes.index.add((resource, "") for resource in one.resources if resource.get("resourceType") == "Medication")
+    notes.index.add((resource, "") for resource, _ in pile.get("Condition", ()))
+    return pile
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """The facts of each resource, a resource that came twice counted once (the later version of it)."""
+def _name(got: Mapping[str, Got], patient_id: str, notes: _Notes) -> None:
+    """Notes the URNs by which the Bundles know the patient and what else they hold."""
+    for one in got.values():
+        for urn, resource in one.urns.items():
+            pointer = read_reference(urn)
+            if resource.get("resourceType") == "Patient" and resource.get("id") in (patient_id, None) and pointer:
+                notes.names.add(pointer.id)
+    notes.index.add(
+        (resource, urn)
+        for one in got.values()
+        for urn, resource in one.urns.items()
+        if resource.get("resourceType") == "Medication" or belongs(resource, patient_id, notes.names)
+    )
 
-    by_resource: dict[object, tuple[str, tuple[object, ...]]] = field(default_factory=dict)
 
-    def add(self, resource: Resource, facts: tuple[object, ...]) -> None:
-        name: object = own_reference(resource) or len(self.by_resource)
-        updated = _last_updated(resource)
-        known = self.by_resource.get(name)
-        if known is None or updated > known[0]:
-            self.by_resource[name] = (updated, facts)
-
-    def of(self, kind: type[Fact]) -> tuple[Fact, ...]:
-        """The facts of one type, by reference, so that the order in which resources came does not matter."""
-        found = [fact for _, facts in self.by_resource.values() for fact in facts if isinstance(fact, kind)]
-        return tuple(sorted(found, key=_place))
+def _reference(fact: object) -> str:
+    return getattr(fact, "reference", "")
 
 
 def _last_updated(resource: Resource) -> str:
@@ -183,9 +226,12 @@ def _day(one: Unusable) -> date:
     return one.taken.latest if one.taken is not None else date.min
 
 
-def _gaps(got: Mapping[str, Got], person: Resource | None) -> tuple[Gap, ...]:
-    gaps = [one.gap for one in got.values() if one.gap is not None]
+def _gaps(got: Mapping[str, Got], notes: _Notes) -> tuple[Gap, ...]:
+    """What is missing, the Patient resource too when what came under its key was another's."""
+    notes.gaps |= {key: one.gap for key, one in got.items() if one.gap is not None}
     asked = got.get("patient")
-    if person is None and asked is not None and asked.resources and asked.gap is None:
-        gaps.append(Gap(key="patient", reason="the Patient resource that came is not this patient's", failed=True))
-    return tuple(gaps)
+    if notes.person is None and asked is not None and asked.resources and asked.gap is None:
+        notes.gaps["patient"] = Gap(
+            key="patient", reason="the Patient resource that came is not this patient's", failed=True
+        )
+    return tuple(notes.gaps.values())

@@ -95,7 +95,8 @@ def answer(
         return _silence("deceased", log)
     if set(got) != {row.key for row in rows}:
         return _silence("not-concerned", log)
-    in_hand = read_orders(request, parts.knowledge, medicines, got["conditions"].resources).orders
+    problems = got["conditions"]
+    in_hand = read_orders(request, parts.knowledge, medicines, problems.resources, problems.urns).orders
     outcomes = decide(request.hook, read.patient, in_hand, profile, parts.knowledge)
     shown = cards(outcomes, read.patient, profile, parts.knowledge)
     _note_advice(outcomes, shown, log)
@@ -155,7 +156,9 @@ def _record(
         read = read_patient(got, request.patient_id, as_of, parts.knowledge)
         if read.deceased or not (_failed(got) or may_concern(read.patient, profile)):
             return got, read
-        got |= gather([row for row in rows if not row.first_wave], request, reach)
+        rest = gather([row for row in rows if not row.first_wave], request, reach)
+        rest["medications"] = with_medications(rest["medications"], reach)
+        return got | rest, read_patient(rest, request.patient_id, as_of, parts.knowledge, read)
     got["medications"] = with_medications(got["medications"], reach)
     return got, read_patient(got, request.patient_id, as_of, parts.knowledge)
 

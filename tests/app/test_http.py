@@ -107,9 +107,7 @@ def test_wrong_addresses_and_methods_get_an_operation_outcome(
     assert (answer.headers["Allow"] is not None) is (status == 405)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"hook": NaN}', b'{"hook": 1,}', b'{"a": 1, "a": 2}', b"{" * 5000]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"hook": NaN}', b'{"hook": 1,}', b"{" * 5000])
 def test_a_body_that_is_no_json_object_is_refused(service: Service, body: bytes) -> None:
     answer = send(service, body)
     assert answer.status_code == 400
