@@ -79,8 +79,8 @@ class Case:
 
     @property
     def medication(self) -> MedicationOrder | None:
-        """The medication order under the pen, unless it is one that is being stopped."""
-        if isinstance(self.order, MedicationOrder) and self.order.status not in STOPPED:
+        """The medication order under the pen, unless it ends one, forbids one or was entered in error."""
+        if isinstance(self.order, MedicationOrder) and _is_meant(self.order):
             return self.order
         return None
 
@@ -122,8 +122,8 @@ class Case:
 
     @property
     def drafts(self) -> tuple[MedicationOrder, ...]:
-        """The other medication drafts of this session that are not being stopped."""
-        return tuple(o for o in self.others if isinstance(o, MedicationOrder) and o.status not in STOPPED)
+        """The other medication drafts of this session, less those that end or forbid one or are errors."""
+        return tuple(o for o in self.others if isinstance(o, MedicationOrder) and _is_meant(o))
 
     @property
     def choice_is_open(self) -> bool:
@@ -207,6 +207,10 @@ def find_cases(hook: str, picture: Picture, orders: Orders, profile: Profile, do
 def may_concern(patient: Patient, profile: Profile) -> bool:
     """Whether, from patient and conditions alone, a rule could have something to say about this patient."""
     return _population(patient, find_clot(patient, profile), find_cancer(patient, profile)) != "none"
+
+
+def _is_meant(order: MedicationOrder) -> bool:
+    return order.status not in STOPPED and order.status != "entered-in-error" and not order.do_not_perform
 
 
 def _intent(order: MedicationOrder | ServiceOrder | None, dosing: Dosing, picture: Picture) -> Intent:

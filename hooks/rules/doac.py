@@ -101,6 +101,7 @@ def _is_asked(case: Case, evidence: Evidence) -> bool:
     picture = case.picture
     return (
         _is_drug(case, evidence)
+        and case.intent != "prophylaxis"
         and case.choice_is_open
         and picture.hit is None
         and _other_indication(case) is None
