@@ -28,6 +28,7 @@ class Caller:
 
     ``fhir_servers`` are the base URLs that it may name; ``open_servers`` those that may be asked without
     a token. ``any_loopback_server`` (demo mode) adds every FHIR server on this machine, token or not.
+    ``internal_network`` lets their names lead to this machine or a private network.
     ``prefetch`` overrides query templates by key. ``replace`` and ``delete`` choose the form of suggestions.
     """
 
@@ -40,6 +41,7 @@ class Caller:
     fhir_servers: tuple[str, ...] = ()
     open_servers: tuple[str, ...] = ()
     any_loopback_server: bool = False
+    internal_network: bool = False
     prefetch: Mapping[str, str] = field(default_factory=dict)
     replace: ReplaceForm = "create-delete"
     delete: DeleteForm = "resourceId"
@@ -62,6 +64,7 @@ class Client(BaseModel):
     origins: list[str] = []
     fhir_servers: list[str] = []
     open_fhir_servers: list[str] = []
+    internal_network: bool = False
     services: list[str] = []
     profile: str | None = None
     timezone: str | None = None
@@ -116,6 +119,7 @@ class Client(BaseModel):
             budget_ms=self.budget_ms or settings.budget_ms,
             fhir_servers=(*self.fhir_servers, *self.open_fhir_servers),
             open_servers=tuple(self.open_fhir_servers),
+            internal_network=self.internal_network,
             prefetch=self.prefetch,
             replace=self.replace,
             delete=self.delete,
@@ -136,6 +140,7 @@ def demo_caller(settings: Settings) -> Caller:
         fhir_servers=(own, *listed),
         open_servers=(own, *listed),
         any_loopback_server=not settings.demo_public,
+        internal_network=True,
     )
 
 

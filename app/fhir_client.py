@@ -4,46 +4,54 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import orjson
-import requests
 
 from app.clients import Caller
 from app.hook_request import FhirAccess
+from app.outbound import Deadline, Outbound, OutboundError, Resolve
+
+__all__ = ["Deadline", "Fetch", "FetchError", "FhirClient", "allowed", "covers", "is_below", "is_loopback", "next_page"]
 
 Json = dict[str, Any]
+Origin = tuple[str, str, int]
 
-_CHUNK = 65_536
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII without the backslash
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCOPE = re.compile(r"(?:patient|user|system)/(?P<type>\*|[A-Za-z]+)\.(?P<may>\*|read|write|[cruds]+)(?P<filter>\?.+)?")
 
 
+WORDS = {
+    "late": "the FHIR server did not answer in time",
+    "unreachable": "the FHIR server could not be reached",
+    "address": "the FHIR server is at an address that may not be asked",
+    "foreign": "the FHIR server pointed to another server",
+    "refused": "the FHIR server refused access",
+    "redirect": "the FHIR server answered with a redirect",
+    "status": "the FHIR server answered with an error (HTTP {status})",
+    "broken": "the answer of the FHIR server broke off",
+    "too-long": "the answer of the FHIR server was too long",
+    "unreadable": "the answer of the FHIR server could not be read",
+}
+"""Why nothing usable came back, by kind: words for a clinician, without an address."""
+
+
 class FetchError(Exception):
-    """Nothing usable came back; ``reason`` says why, in words for a clinician and without an address.
+    """Nothing usable came back. ``kind`` is a key of WORDS, ``reason`` its words.
 
     ``status`` is the HTTP status when there was an answer, else 0.
     """
 
-    def __init__(self, reason: str, status: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, kind: str, status: int = 0) -> None:
+        self.kind = kind
+        self.reason = WORDS[kind].format(status=status)
         self.status = status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadline:
-    """The moment, on a monotonic clock in seconds, after which nothing more is asked."""
-
-    clock: Callable[[], float]
-    at: float
-
-    def left(self) -> float:
-        """Seconds left; zero or less when it has passed."""
-        return self.at - self.clock()
+        super().__init__(self.reason)
 
 
 Fetch = Callable[[FhirAccess, str, Deadline], Json]
@@ -51,116 +59,59 @@ Fetch = Callable[[FhirAccess, str, Deadline], Json]
 
 
 class FhirClient:
-    """Open connections to FHIR servers: one session per thread, at most ``connections`` requests to one server."""
+    """Open connections to FHIR servers, with at most ``connections`` requests at a time to one server."""
 
-    def __init__(self, *, max_bytes: int, connections: int, ca_file: str | None = None) -> None:
+    def __init__(
+        self, *, max_bytes: int, connections: int, ca_file: str | None = None, resolve: Resolve | None = None
+    ) -> None:
         self._max_bytes = max_bytes
         self._connections = connections
-        self._verify: str | bool = ca_file or True
-        self._threads = threading.local()
+        self._outbound = Outbound(connections=connections, ca_file=ca_file, resolve=resolve)
         self._lock = threading.Lock()
-        self._turns: dict[str, threading.BoundedSemaphore] = {}
+        self._turns: dict[Origin, threading.BoundedSemaphore] = {}
 
     def get(self, access: FhirAccess, address: str, deadline: Deadline) -> Json:
-        """The JSON object at ``address``, which is below the base URL of ``access`` or on its origin.
+        """The JSON object at ``address``, which is below the base URL of ``access``.
 
         Raises:
             FetchError: no answer in time, a refusal, a redirect, too long, or not a JSON object.
         """
-        if not same_origin(access.server, address):
-            raise FetchError("the FHIR server pointed to another server")
-        with self._turn(access.server, deadline):
+        origin = _origin(access.server)
+        if origin is None or not is_below(access.server, address):
+            raise FetchError("foreign")
+        headers = {"Accept": "application/fhir+json"}
+        if access.token:
+            headers["Authorization"] = f"Bearer {access.token}"
+        with self._turn(origin, deadline):
             try:
-                return self._get(access, address, deadline)
-            except requests.ConnectionError:  # most often a kept connection that the server has closed: once more
-                return self._get_once_more(access, address, deadline)
-
-    def _get_once_more(self, access: FhirAccess, address: str, deadline: Deadline) -> Json:
-        try:
-            return self._get(access, address, deadline)
-        except requests.ConnectionError:
-            raise FetchError("the FHIR server could not be reached") from None
-
-    def _get(self, access: FhirAccess, address: str, deadline: Deadline) -> Json:
-        try:
-            with self._session().get(
-                address,
-                headers={"Accept": "application/fhir+json"},
-                auth=_Bearer(access.token),
-                timeout=_seconds(deadline),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                _check_status(answer.status_code)
-                body = self._body(answer, deadline)
-        except requests.Timeout:
-            raise FetchError("the FHIR server did not answer in time") from None
-        except requests.ConnectionError as error:
-            if "timed out" in str(error).lower():  # while reading the body requests reports a time-out so
-                raise FetchError("the FHIR server did not answer in time") from None
-            raise
-        except (requests.RequestException, OSError, ValueError):
-            raise FetchError("the answer of the FHIR server broke off") from None
-        return _json_object(body)
-
-    def _body(self, answer: requests.Response, deadline: Deadline) -> bytes:
-        body = bytearray()
-        for chunk in answer.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise FetchError("the answer of the FHIR server was too long")
-            if deadline.left() <= 0:
-                raise FetchError("the FHIR server did not answer in time")
-        return bytes(body)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._threads, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False  # no proxy, no .netrc: a token goes where the clients file says
-            session.verify = self._verify
-            self._threads.session = session
-        return session
+                answer = self._outbound.get(
+                    address, headers=headers, internal=access.internal, deadline=deadline, max_bytes=self._max_bytes
+                )
+            except OutboundError as error:
+                raise FetchError(error.kind) from None
+        _check_status(answer.status)
+        return _json_object(answer.body)
 
     @contextmanager
-    def _turn(self, server: str, deadline: Deadline) -> Iterator[None]:
+    def _turn(self, origin: Origin, deadline: Deadline) -> Iterator[None]:
         with self._lock:
-            turns = self._turns.setdefault(server, threading.BoundedSemaphore(self._connections))
+            turns = self._turns.setdefault(origin, threading.BoundedSemaphore(self._connections))
         if not turns.acquire(timeout=max(deadline.left(), 0)):
-            raise FetchError("the FHIR server did not answer in time")
+            raise FetchError("late")
         try:
             yield
         finally:
             turns.release()
 
 
-class _Bearer(requests.auth.AuthBase):
-    """The token of the call, and nothing else, as Authorization."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-def _seconds(deadline: Deadline) -> float:
-    left = deadline.left()
-    if left <= 0:
-        raise FetchError("the FHIR server did not answer in time")
-    return left
-
-
 def _check_status(status: int) -> None:
-    if status == requests.codes.ok:
+    if status == HTTPStatus.OK:
         return
-    if status in (requests.codes.unauthorized, requests.codes.forbidden):
-        raise FetchError("the FHIR server refused access", status)
-    if requests.codes.multiple_choices <= status < requests.codes.bad_request:
-        raise FetchError("the FHIR server answered with a redirect", status)
-    raise FetchError(f"the FHIR server answered with an error (HTTP {status})", status)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise FetchError("refused", status)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        raise FetchError("redirect", status)
+    raise FetchError("status", status)
 
 
 def _json_object(body: bytes) -> Json:
@@ -169,33 +120,46 @@ def _json_object(body: bytes) -> Json:
     except orjson.JSONDecodeError:
         content = None
     if not isinstance(content, dict):
-        raise FetchError("the answer of the FHIR server could not be read")
+        raise FetchError("unreadable")
     return content
 
 
-def _origin(url: str) -> tuple[str, str, int | None] | None:
+def _origin(url: str) -> Origin | None:
     """Scheme, host and port; None for what is not a plain web address."""
+    if not _PLAIN_URL.fullmatch(url):
+        return None
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc or "\\" in url:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not port or "@" in parts.netloc:
         return None
     return parts.scheme, parts.hostname.rstrip("."), port
 
 
-def same_origin(one: str, other: str) -> bool:
-    """Whether two web addresses have scheme, host and port in common."""
-    origin = _origin(one)
-    return origin is not None and origin == _origin(other)
-
-
-def _base(url: str) -> tuple[tuple[str, str, int | None], str] | None:
-    origin, parts = _origin(url), urlsplit(url) if _origin(url) else None
-    if origin is None or parts is None or parts.query or parts.fragment:
+def _base(url: str) -> tuple[Origin, str] | None:
+    """Origin and path of a FHIR base URL; None for what cannot be one."""
+    origin = _origin(url)
+    if origin is None or "?" in url or "#" in url:
         return None
-    return origin, parts.path.rstrip("/")
+    path = urlsplit(url).path.rstrip("/")
+    return (origin, path) if _is_straight(path) else None
+
+
+def _is_straight(path: str) -> bool:
+    """Whether no step of a path leads upwards or nowhere, however it is written."""
+    steps = unquote(unquote(path)).split("/")[1:]
+    return not any(step.partition(";")[0] in ("", ".", "..") or "\\" in step for step in steps)
+
+
+def is_below(base: str, address: str) -> bool:
+    """Whether an address has the scheme, host and port of a base URL, and a path at or below its path."""
+    origin, parts = _origin(base), urlsplit(address) if _origin(address) else None
+    if origin is None or parts is None or _origin(address) != origin or "#" in address:
+        return False
+    above, path = urlsplit(base).path.rstrip("/"), parts.path.rstrip("/")
+    return _is_straight(path) and (path == above or path.startswith(f"{above}/"))
 
 
 def is_loopback(host: str) -> bool:
@@ -209,16 +173,20 @@ def is_loopback(host: str) -> bool:
 
 
 def allowed(access: FhirAccess | None, caller: Caller) -> FhirAccess | None:
-    """``access`` when this caller may have that server asked, with or without a token as agreed; else None."""
+    """The access when this caller may have that server asked, with or without a token as agreed; else None.
+
+    The server is then spelled as the clients file spells it, whatever the caller wrote.
+    """
     if access is None or not access.usable:
         return None
     base = _base(access.server)
     if base is None:
         return None
     if caller.any_loopback_server and is_loopback(base[0][1]):
-        return access
+        return replace(access, internal=True)
     servers = caller.fhir_servers if access.token else caller.open_servers
-    return access if any(_base(server) == base for server in servers) else None
+    listed = next((server for server in servers if _base(server) == base), None)
+    return replace(access, server=listed, internal=caller.internal_network) if listed else None
 
 
 def covers(access: FhirAccess, resource_type: str, *, search: bool) -> bool | None:

@@ -72,7 +72,7 @@ def ehr() -> Iterator[FakeEhr]:
 def reach(ehr: FakeEhr) -> Iterator[Reach]:
     with ThreadPoolExecutor(8) as pool:
         yield Reach(
-            access=FhirAccess(server=ehr.base),
+            access=FhirAccess(server=ehr.base, internal=True),
             fetch=FhirClient(max_bytes=1_000_000, connections=8).get,
             pool=pool,
             deadline=Deadline(clock=time.monotonic, at=time.monotonic() + 20),
