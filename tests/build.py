@@ -4,10 +4,13 @@ Conditions   ``C49.21+443719001 recurrence d-100``  codes, status words, ``d-100
              ``a-90`` abated, ``@2026-01`` partial onset; several are separated by ``;``
 Medicines    ``dalteparin 15000 IU x1 d-35 to d-5 stopped for I48.0 because K92.1``; ``q12h`` is ``x2``;
              ``rx 1364445`` picks a product, ``named Eliquis_5_mg`` gives only a name, ``infusion`` a rate,
-             ``donotperform`` forbids it, ``as proposal`` is its intent
+             ``donotperform`` forbids it, ``as proposal`` is its intent, ``@2025-07`` a partial date,
+             ``refills 5``, ``supply 30`` days each, ``note renew_in_clinic``, ``saying not_needed`` why stopped,
+             ``days 7 then 5 mg x2`` the next step of the dosage
 Values       ``45000 /uL d-3 preliminary``, ``<20``; unit and day may be left out
 Allergies    ``heparin causing HIT r-20``: substance, reaction, day recorded; ``refuted``, ``resolved``
-Services     ``filter``, ``stockings``, ``bed-rest``, ``lysis``
+Services     ``filter``, ``filter-pcs``, ``filter-device``, ``filter-removal``, ``stockings``, ``stockings-device``,
+             ``bed-rest``, ``lysis``; ``for I63.9``, a status
 A cell ``-`` means none; an empty cell the default of the table reader.
 """
 
@@ -43,8 +46,13 @@ PRODUCTS = {
     "fondaparinux": "321208",
     "heparin": "5224",
 }
+HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 SERVICES: dict[str, Json] = {
     "filter": {"coding": [{"system": SYSTEMS["sct"], "code": "397913009"}], "text": "IVC filter"},
+    "filter-pcs": {"coding": [{"system": "http://www.cms.gov/Medicare/Coding/ICD10", "code": "06H03DZ"}]},
+    "filter-device": {"coding": [{"system": HCPCS, "code": "C1880"}], "text": "Vena cava filter"},
+    "filter-removal": {"coding": [{"system": SYSTEMS["sct"], "code": "233439000"}], "text": "Remove IVC filter"},
+    "stockings-device": {"coding": [{"system": SYSTEMS["sct"], "code": "348681001"}], "text": "Compression hosiery"},
     "stockings": {"text": "Graduated compression stockings"},
     "bed-rest": {"text": "Bed rest"},
     "lysis": {"text": "Catheter-directed thrombolysis"},
@@ -242,17 +250,30 @@ def allergy(words: str, identifier: str, today: date = TODAY) -> Json:
     return resource
 
 
+def service(kind: str, words: list[str], identifier: str, state: str) -> Json:
+    """A ServiceRequest, or a DeviceRequest for a device."""
+    device = kind.endswith("-device")
+    resource: Json = {
+        "resourceType": "DeviceRequest" if device else "ServiceRequest",
+        "id": identifier,
+        "status": state,
+        "intent": "order",
+        "codeCodeableConcept" if device else "code": SERVICES[kind],
+        "subject": SUBJECT,
+    }
+    words_left = iter(words)
+    for word in words_left:
+        if word == "for":
+            resource["reasonCode"] = [concept(next(words_left))]
+        else:
+            resource["status"] = word
+    return resource
+
+
 def medication(words: str, identifier: str, today: date = TODAY, state: str = "draft") -> Json:
-    """A MedicationRequest, on record or under the pen; or a ServiceRequest for a service word."""
-    if words in SERVICES:
-        return {
-            "resourceType": "ServiceRequest",
-            "id": identifier,
-            "status": state,
-            "intent": "order",
-            "code": SERVICES[words],
-            "subject": SUBJECT,
-        }
+    """A MedicationRequest, on record or under the pen; or a ServiceRequest or DeviceRequest for a service word."""
+    if words.split()[0] in SERVICES:
+        return service(words.split()[0], words.split()[1:], identifier, state)
     name, *rest = words.split()
     resource: Json = {
         "resourceType": "MedicationRequest",
@@ -267,6 +288,7 @@ def medication(words: str, identifier: str, today: date = TODAY, state: str = "d
         medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": PRODUCTS[name]}]
     dosage: Json = {}
     repeat: Json = {}
+    steps: list[Json] = []
     words_left = iter(enumerate(rest))
     for i, word in words_left:
         following = rest[i + 1] if i + 1 < len(rest) else ""
@@ -281,6 +303,26 @@ def medication(words: str, identifier: str, today: date = TODAY, state: str = "d
                 [concept(following)] if word == "for" else concept(following)
             )
             next(words_left)
+        elif word == "saying":
+            resource["statusReason"] = {"text": following.replace("_", " ")}
+            next(words_left)
+        elif word == "note":
+            resource["note"] = [{"text": following.replace("_", " ")}]
+            next(words_left)
+        elif word in ("refills", "supply"):
+            days = {"value": int(following), "unit": "days", "system": SYSTEMS["ucum"], "code": "d"}
+            element = {"refills": "numberOfRepeatsAllowed", "supply": "expectedSupplyDuration"}[word]
+            value = int(following) if word == "refills" else days
+            resource.setdefault("dispenseRequest", {})[element] = value
+            next(words_left)
+        elif word == "days":
+            repeat["boundsDuration"] = {"value": int(following), "system": SYSTEMS["ucum"], "code": "d"}
+            next(words_left)
+        elif word == "then":
+            steps.append(dosage | {"sequence": len(steps) + 1, "timing": {"repeat": repeat}})
+            dosage, repeat = {"sequence": len(steps) + 1}, {}
+        elif word.startswith("@"):
+            resource["authoredOn"] = word[1:]
         elif word == "to":
             repeat["boundsPeriod"] = {"start": resource["authoredOn"], "end": day(following, today)}
             next(words_left)
@@ -310,7 +352,7 @@ def medication(words: str, identifier: str, today: date = TODAY, state: str = "d
     if repeat:
         dosage["timing"] = {"repeat": repeat}
     if dosage:
-        resource["dosageInstruction"] = [dosage]
+        resource["dosageInstruction"] = [*steps, dosage]
     resource["medicationCodeableConcept"] = medicine
     return resource
 
