@@ -206,7 +206,7 @@ def pregnancy(word: str, today: date = TODAY) -> Json:
         "status": "final",
         "subject": SUBJECT,
         "code": {"coding": [{"system": SYSTEMS["loinc"], "code": "82810-3"}]},
-        "effectiveDateTime": day(word.split()[-1], today),
+        "effectiveDateTime": day(word.rsplit(maxsplit=1)[-1], today),
         "valueCodeableConcept": {"coding": [{"system": SYSTEMS["sct"], "code": value}]},
     }
 
@@ -272,9 +272,9 @@ def service(kind: str, words: list[str], identifier: str, state: str) -> Json:
 
 def medication(words: str, identifier: str, today: date = TODAY, state: str = "draft") -> Json:
     """A MedicationRequest, on record or under the pen; or a ServiceRequest or DeviceRequest for a service word."""
-    if words.split()[0] in SERVICES:
-        return service(words.split()[0], words.split()[1:], identifier, state)
     name, *rest = words.split()
+    if name in SERVICES:
+        return service(name, rest, identifier, state)
     resource: Json = {
         "resourceType": "MedicationRequest",
         "id": identifier,
