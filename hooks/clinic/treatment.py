@@ -53,7 +53,6 @@ class Treatment:
     courses: tuple[Course, ...] = ()
     day_zero: PartialDate | None = None
     day: DayRange | None = None
-    lead_in_days: int = 0
 
     @property
     def running(self) -> tuple[Course, ...]:
@@ -103,7 +102,6 @@ def find_treatment(
         courses=tuple(courses),
         day_zero=day_zero,
         day=day_zero.days_before(patient.as_of) if day_zero else None,
-        lead_in_days=_lead_in_days(courses, clot, patient.as_of, profile),
     )
 
 
@@ -135,7 +133,7 @@ def _in_grace(order: MedicationOrder, today: date, grace_days: int) -> bool:
     return order.status == "active" and ended is not None and 0 < (today - ended.latest).days <= grace_days
 
 
-def _treats_clot(course: Course, clot: Clot, profile: Profile) -> bool:
+def treats_clot(course: Course, clot: Clot, profile: Profile) -> bool:
     """Whether a course belongs to the index clot: begun not long before it, or later."""
     if clot.onset is None or course.order.starts is None:
         return True
@@ -154,24 +152,8 @@ def _day_zero(courses: list[Course], clot: Clot | None, profile: Profile, today:
         and c.order.starts is not None
         and c.order.starts.earliest <= today
         and c.order.status not in NEVER_RAN
-        and _treats_clot(c, clot, profile)
+        and treats_clot(c, clot, profile)
     ]
     if not starts and any(c.running and c.treats for c in courses):
         return clot.onset
     return min(starts, key=lambda s: (s.earliest, s.latest), default=None)
-
-
-def _lead_in_days(courses: list[Course], clot: Clot | None, today: date, profile: Profile) -> int:
-    """Days of parenteral treatment-dose anticoagulation since the index clot."""
-    if clot is None:
-        return 0
-    days = 0
-    for course in courses:
-        if course.anticoagulant not in PARENTERAL or not course.treated or course.order.status in NEVER_RAN:
-            continue
-        if course.order.starts is None or not _treats_clot(course, clot, profile):
-            continue
-        end = min(course.order.ends.latest, today) if course.order.ends else today
-        if end >= course.order.starts.earliest:
-            days = max(days, (end - course.order.starts.earliest).days + (1 if end < today else 0))
-    return days

@@ -3,6 +3,7 @@
 from hooks.clinic import describe, wording
 from hooks.clinic.blocks import competing
 from hooks.clinic.interacting import lesser_lines
+from hooks.clinic.lead_in import lead_in_days
 from hooks.clinic.offer import Offer, replacement
 from hooks.clinic.picture import Case
 from hooks.facts import Diagnosis, MedicationOrder
@@ -56,7 +57,8 @@ def doac_untested_in_cancer(case: Case, evidence: Evidence) -> Answer:
 def doac_needs_lead_in(case: Case, evidence: Evidence) -> Answer:
     """Edoxaban and dabigatran were tried after 5 or more days of parenteral anticoagulation.
 
-    When: one of them is under the pen, the VTE is less than 10 days old, and fewer than 5 days are on record.
+    When: one of them is under the pen, the VTE is less than 10 days old, and fewer than 5 days are on record or
+    drafted before it.
     Needs: medications.
     """
     order, picture = case.medication, case.picture
@@ -67,10 +69,10 @@ def doac_needs_lead_in(case: Case, evidence: Evidence) -> Answer:
     gap = case.patient.gap("medications")
     if gap:
         return CannotTell(missing=(f"parenteral lead-in: medications {gap.reason}",))
-    days = picture.treatment.lead_in_days
+    days = lead_in_days(case, order)
     if days >= evidence.number("lead_in_days"):
         return None
-    given = f"{days} days of parenteral treatment on record" if days else "No parenteral treatment on record"
+    given = f"{days} days of parenteral treatment" if days else "No parenteral treatment on record"
     text = "hit" if picture.hit else "main"
     slots = {"drug": _name(order)}
     because = (*describe.clot(picture), f"Ordered: {wording.order(order)}", given)
