@@ -21,7 +21,7 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "
 CLOCK_CALL = re.compile(r"(?:^|\.)(?:date|datetime|dt|_date|_datetime)\.(?:today|now|utcnow)$")
 CLOCK_HOLDERS = ("app/__init__.py", "app/cli/")
 # A dependency that no module imports, with the module whose use it serves.
-SERVES = {"gunicorn": "gunicorn", "tzdata": "zoneinfo"}
+SERVES = {"gunicorn": "gunicorn", "psycopg": "sqlalchemy", "tzdata": "zoneinfo"}
 
 
 def modules(root: Path, *directories: str) -> Iterator[tuple[str, str]]:

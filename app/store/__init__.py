@@ -1,0 +1,1 @@
+"""What outlives a call: feedback, counts of shown cards, used tokens, repeat-alert rows; no patient data."""
