@@ -22,7 +22,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme bench lock system-deps clean
+.PHONY: help install run test check format readme rules-doc bench lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ format: install ## let ruff put the code in its style
 
 readme: install ## renew the tree and the table of settings in README.md
 	@$(BIN)/python -m tests.house.readme
+
+rules-doc: install ## renew docs/rules.md from hooks/data
+	@$(BIN)/cat-cds rules doc --output docs/rules.md
 
 bench: install ## measure the service against a bare Flask route, as ratios
 	@$(BIN)/python -m tests.bench

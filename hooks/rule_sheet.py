@@ -22,7 +22,13 @@ _POPULATIONS: Mapping[str, str] = {
     "unknown": "VTE or cancer that cannot be told from the record",
 }
 _NOT_USED = "This profile does not use the rule."
-_SEED = "the clinical source of the brief"
+_IN_FULL: Mapping[str, str] = {
+    "engineering addition, not from the seed": "added by this project, not a statement of its clinical source",
+    "seed": "the statement itself, taken from the clinical source of the project",
+    "newer guidance from knowledge": "newer guidance, from general knowledge",
+    "from knowledge": "from general knowledge",
+    "verified in part": "the source, verified in part",
+}
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -220,8 +226,12 @@ def _checked(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the words of ``checked`` say is verified, and what is not."""
     parts = [part.strip() for part in text.split(";")]
     done = tuple("the source" if part == "verified" else part for part in parts if part.endswith("verified"))
-    left = tuple(_SEED if part == "seed" else part for part in parts if not part.endswith("verified"))
+    left = tuple(_in_full(part) for part in parts if not part.endswith("verified"))
     return done, left
+
+
+def _in_full(point: str) -> str:
+    return _IN_FULL.get(point, point)
 
 
 def _review(found: Sequence[Evidence | None], today: date | None) -> tuple[Line, ...]:

@@ -7,7 +7,8 @@ import click
 SUBCOMMANDS = {
     "serve": ("app.cli.serve", "serve", "Start the service."),
     "try": ("app.cli.try_patient", "try_patient", "Show the cards of a demo patient in the terminal."),
-    "codes": ("app.cli.codes", "codes", "Explain, list and check the code lists."),
+    "codes": ("app.cli.codes", "codes", "Check the code lists, and lock them after a review."),
+    "rules": ("app.cli.rules", "rules", "List the rules, or write them as a document."),
 }
 """Name, module, command in it, and the line that help shows."""
 

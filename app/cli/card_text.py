@@ -11,13 +11,13 @@ from rich.text import Text
 
 Json = dict[str, Any]
 
-_COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
+COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 
 def card(content: Json) -> RenderableType:
     """One card as a panel, in the colour of its urgency."""
     indicator = str(content.get("indicator", "info"))
-    colour = _COLOURS.get(indicator, "white")
+    colour = COLOURS.get(indicator, "white")
     source = content.get("source", {})
     parts: list[RenderableType] = [Text(content.get("summary", ""), style="bold")]
     if content.get("detail"):
