@@ -13,6 +13,13 @@ from app.demo.drafts import draft, wish
 Json = dict[str, Any]
 PATIENT = "brief"
 GROWS = ("conditions", "medications", "procedures")
+_SNOMED, _RXNORM = "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
+_KINDS = (
+    ("Condition", _SNOMED),
+    ("Observation", "http://loinc.org"),
+    ("MedicationRequest", _RXNORM),
+    ("Procedure", _SNOMED),
+)
 
 
 def call(service: Json, day: date, *orders: str, patient: str = PATIENT) -> Json:
@@ -52,6 +59,29 @@ def prefetched(service: Json, patient: str, read: Callable[[str], Json], resourc
         bundles[key]["entry"].append({"resource": grown})
         number += 1
     return filled
+
+
+def irrelevant(resources: int, patient: str = PATIENT) -> list[Json]:
+    """So many resources of the patient, of the kinds that are read, with codes that mean nothing to the service."""
+    return [_irrelevant(at, patient) for at in range(resources)]
+
+
+def _irrelevant(at: int, patient: str) -> Json:
+    kind, system = _KINDS[at % len(_KINDS)]
+    code = {"coding": [{"system": system, "code": str(10_000_000 + at % 150), "display": f"A finding {at % 150}"}]}
+    return {
+        "resourceType": kind,
+        "id": f"bench-{at}",
+        "meta": {"versionId": "1", "lastUpdated": "2026-01-05T10:00:00Z"},
+        "status": "active" if kind == "MedicationRequest" else "completed" if kind == "Procedure" else "final",
+        "category": [{"coding": [{"system": "http://example.org/category", "code": "routine"}]}],
+        ("medicationCodeableConcept" if kind == "MedicationRequest" else "code"): code,
+        "subject": {"reference": f"Patient/{patient}"},
+        "encounter": {"reference": f"Encounter/e{at}"},
+        "effectiveDateTime": "2026-01-05T09:00:00Z",
+        "performer": [{"reference": "Organization/o1", "display": "Central laboratory"}],
+        "note": [{"text": "Seen and discussed with the patient."}],
+    }
 
 
 def count(prefetch: Json) -> int:
