@@ -34,9 +34,9 @@ class Point:
     appended: bool = False
 
     @property
-    def rank(self) -> tuple[int, bool, int, int]:
-        """What sorts it: urgency first, then lesser points last, then the order of the rules."""
-        return -self.urgency, self.appended, self.outcome.rule.step, self.outcome.rule.rank
+    def rank(self) -> tuple[int, bool, int, int, str]:
+        """What sorts it: urgency first, then lesser points last, then the order of the rules, then the draft's name."""
+        return -self.urgency, self.appended, self.outcome.rule.step, self.outcome.rule.rank, self.outcome.order
 
 
 @dataclass(slots=True, kw_only=True)

@@ -59,7 +59,7 @@ def newest(patient: Patient, analyte: str, limits: Limits) -> Measure:
     )
     unusable = max(
         (u for u in patient.unusable if u.item == analyte),
-        key=lambda u: u.taken.latest.toordinal() if u.taken else 0,
+        key=lambda u: (u.taken.latest.toordinal() if u.taken else 0, u.reason),
         default=None,
     )
     unusable_words = ""

@@ -132,7 +132,7 @@ class Case:
         evidence = self.profile.rules.get("low-platelets")
         floor = evidence.numbers["hold_below_10e9_l"] if evidence else None
         count = picture.platelets_10e9_l
-        held = floor is not None and count is not None and count < floor and self.may_treat
+        held = floor is not None and count is not None and count < floor and bool(self.judged_treatments())
         return not (picture.bleeding.major or picture.pregnancy or held)
 
     def judged(self) -> tuple[MedicationOrder, ...]:
@@ -143,10 +143,10 @@ class Case:
         return (order,) if order is not None and self.drug_class else ()
 
     def judged_treatments(self) -> tuple[MedicationOrder, ...]:
-        """As ``judged``, only those with a treatment dose or a dose not known."""
+        """As ``judged``, less those with a prophylactic dose: an extended-phase dose treats, and harms, as well."""
         if self.on_patient_view:
-            return tuple(c.order for c in self.picture.treatment.running_treatment)
-        return self.judged() if self.may_treat else ()
+            return tuple(c.order for c in self.picture.treatment.running if c.intent != "prophylaxis")
+        return self.judged() if self.intent != "prophylaxis" else ()
 
 
 def find_picture(patient: Patient, orders: Orders, profile: Profile, dosing: Dosing) -> Picture:

@@ -1,0 +1,304 @@
+"""Laws that hold for every patient and order: drawn at random, mostly at the thresholds, under both profiles.
+
+``pytest tests/hooks/test_laws.py --hypothesis-profile=thorough`` draws ten times as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import flask.testing
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import create_app
+from app.settings import Settings
+from hooks.cards import cards
+from hooks.decide import decide
+from hooks.finding import CannotTell, Finding, Urgency
+from hooks.rules import RULES
+from tests import build
+from tests.cds_hooks_validator import service_response_faults
+from tests.hooks.strategies import HOOKS, PROFILES, Judged, Scene, judge, knowledge, scenes
+
+SAFETY = frozenset(
+    {
+        "active-bleeding",
+        "renal-function",
+        "low-platelets",
+        "duplicate-anticoagulant",
+        "doac-interaction",
+        "hepatic-impairment",
+    }
+)
+DATA = "data-not-usable"
+PROFILE = st.sampled_from(PROFILES)
+SHUFFLES = st.integers(0, 2**32 - 1).map(Random)
+
+
+def examples(times: int) -> settings:
+    """So many times the examples of the profile in force."""
+    return settings(max_examples=times * settings.default.max_examples)
+
+
+def severity(judged: Judged) -> dict[str, int]:
+    """The greatest urgency of the safety rules, by order."""
+    worst: dict[str, int] = {o.order: 0 for o in judged.outcomes}
+    for o in judged.outcomes:
+        if isinstance(o.answer, Finding) and o.rule.code in SAFETY:
+            worst[o.order] = max(worst[o.order], o.answer.urgency)
+    return worst
+
+
+def shown_severity(judged: Judged) -> int:
+    """The greatest urgency of a card that speaks for one of the safety rules."""
+    return max((card.urgency for card in judged.cards if SAFETY & set(card.rules)), default=0)
+
+
+def check_no_milder(better: Scene, worse: Scene, profile: str) -> None:
+    before, after = judge(better.body(), profile), judge(worse.body(), profile)
+    mild, severe = severity(before), severity(after)
+    assert all(severe.get(order, 0) >= urgency for order, urgency in mild.items()), (better, worse)
+    assert shown_severity(after) >= shown_severity(before), (better, worse)
+
+
+class TestWorseIsNeverMilder:
+    @examples(6)
+    @given(scenes(), PROFILE, st.sampled_from(["9", "19", "19.9", "20", "24", "24.9", "25", "49", "49.9", "50"]),
+           st.sampled_from(["20", "25", "50", "99", "99.9", "100", "149", "150", "220"]))  # fmt: skip
+    def test_platelets(self, scene: Scene, profile: str, one: str, other: str) -> None:
+        low, high = sorted((one, other), key=Decimal)
+        check_no_milder(
+            scene.with_values("platelets", f"{high} d-1"), scene.with_values("platelets", f"{low} d-1"), profile
+        )
+
+    @examples(6)
+    @given(scenes(), PROFILE, st.lists(st.integers(5, 90), min_size=2, max_size=2))
+    def test_clearance(self, scene: Scene, profile: str, tenths: list[int]) -> None:
+        low, high = sorted(Decimal(t) / 10 for t in tenths)
+        better, worse = (scene.with_values("creatinine", f"{value} d-1") for value in (low, high))
+        check_no_milder(better, worse, profile)
+
+    @examples(2)
+    @given(scenes(), PROFILE, st.sampled_from(["0.8", "2.4", "5"]))
+    def test_dialysis(self, scene: Scene, profile: str, creatinine: str) -> None:
+        known = scene.with_values("creatinine", f"{creatinine} d-1")
+        check_no_milder(known, known.and_condition("Z99.2 d-10"), profile)
+
+    @examples(6)
+    @given(scenes(), PROFILE, st.sampled_from(["d-1", "d-29", "d-30"]), st.integers(0, 2))
+    def test_bleeding(self, scene: Scene, profile: str, day: str, step: int) -> None:
+        ladder = [(), (f"R04.0 {day}",), (f"R31.9 {day}",), (f"K92.2 {day}",)]
+        check_no_milder(scene.and_condition(*ladder[step]), scene.and_condition(*ladder[step + 1]), profile)
+
+    @examples(6)
+    @given(scenes(("order-select", "order-sign")), PROFILE, st.integers(0, 2))
+    def test_interaction(self, scene: Scene, profile: str, step: int) -> None:
+        ladder = [(), ("clarithromycin",), ("itraconazole",), ("rifampicin",)]
+        better, worse = (replace(scene, drugs=(*scene.drugs, *ladder[i])) for i in (step, step + 1))
+        check_no_milder(better, worse, profile)
+
+    @examples(4)
+    @given(scenes(("order-select", "order-sign")), PROFILE, st.integers(0, 1))
+    def test_liver(self, scene: Scene, profile: str, step: int) -> None:
+        ladder = [(), ("K74.60 d-50",), ("K72.90 d-50",)]
+        check_no_milder(scene.and_condition(*ladder[step]), scene.and_condition(*ladder[step + 1]), profile)
+
+    @examples(4)
+    @given(
+        scenes(),
+        PROFILE,
+        st.sampled_from(["apixaban 5 mg x2 d-40", "warfarin 5 mg x1 d-40", "enoxaparin 70 mg x2 d-40"]),
+    )
+    def test_a_second_anticoagulant(self, scene: Scene, profile: str, drug: str) -> None:
+        check_no_milder(scene, replace(scene, drugs=(*scene.drugs, drug)), profile)
+
+
+def spoken(judged: Judged) -> set[str]:
+    """The rules that a card speaks for."""
+    return {rule for card in judged.cards for rule in card.rules}
+
+
+@examples(8)
+@given(scenes(), PROFILE, st.sampled_from(["platelets", "creatinine", "weight"]))
+def test_a_lost_value_turns_no_finding_into_silence(scene: Scene, profile: str, analyte: str) -> None:
+    before, after = judge(scene.body(), profile), judge(scene.with_values(analyte).body(), profile)
+    lost = (spoken(before) & SAFETY) - spoken(after)
+    assert not lost or DATA in spoken(after) or "hit-history" in spoken(after), lost
+
+
+def told(card: dict[str, Any]) -> Any:
+    """What a card says and offers, without the numbers that show how the record wrote a value, and without uuids."""
+    actions = [(s["label"], [_action(a) for a in s["actions"]]) for s in card.get("suggestions", ())]
+    return card["summary"], card["indicator"], card["extension"]["cat-cds"]["rules"], actions
+
+
+def _action(action: dict[str, Any]) -> Any:
+    if action["type"] == "delete":
+        return action["type"], action["resourceId"]
+    dosage = action["resource"]["dosageInstruction"][0]
+    medicine = action["resource"]["medicationCodeableConcept"]["text"]
+    return action["type"], medicine, dosage["doseAndRate"], dosage["timing"]
+
+
+@pytest.fixture(scope="module")
+def clients() -> dict[str, flask.testing.FlaskClient]:
+    """The service under each profile, on the day of the tables."""
+    return {
+        name: create_app(Settings(demo=True, guideline=name), today=lambda _: build.TODAY).test_client()
+        for name in PROFILES
+    }
+
+
+def ask(clients: dict[str, flask.testing.FlaskClient], profile: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = clients[profile].post(f"/cds-services/cat-{body['hook']}", json=body)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.get_json()["cards"]
+    return found
+
+
+def in_pounds(kg: Decimal) -> tuple[str, Decimal]:
+    """A weight in whole hundredths of a pound near ``kg``, and exactly that weight in kg."""
+    pounds = round(kg / Decimal("0.45359237"), 2)
+    return f"{pounds} [lb_av]", pounds * Decimal("0.45359237")
+
+
+OTHER_UNIT = {
+    "platelets": lambda value: (f"{value * 1000:f} /uL", value),
+    "creatinine": lambda value: (f"{value * Decimal('88.4'):f} umol/L", value),
+    "weight": in_pounds,
+}
+
+
+@examples(3)
+@given(scenes(), PROFILE, st.sampled_from(sorted(OTHER_UNIT)))
+def test_the_unit_of_a_value_changes_nothing(
+    clients: dict[str, flask.testing.FlaskClient], scene: Scene, profile: str, analyte: str
+) -> None:
+    given = [words.split() for words in scene.of(analyte) if "nounit" not in words]
+    other, same = [], []
+    for number, *day in given:
+        converted, exact = OTHER_UNIT[analyte](Decimal(number))
+        other.append(" ".join((converted, *day)))
+        same.append(" ".join((f"{exact:f}", *day)))
+    one, two = (ask(clients, profile, scene.with_values(analyte, *words).body()) for words in (same, other))
+    assert list(map(told, one)) == list(map(told, two))
+
+
+@examples(4)
+@given(scenes(), PROFILE, SHUFFLES)
+def test_the_order_of_resources_changes_nothing(
+    clients: dict[str, flask.testing.FlaskClient], scene: Scene, profile: str, chance: Random
+) -> None:
+    body = scene.body()
+    assert ask(clients, profile, shuffled(body, chance)) == ask(clients, profile, body)
+
+
+def shuffled(body: dict[str, Any], chance: Random) -> dict[str, Any]:
+    """The request with its record, drafts and selections in another order."""
+    body = deepcopy(body)
+    keys = list(body["prefetch"])
+    chance.shuffle(keys)
+    body["prefetch"] = {key: body["prefetch"][key] for key in keys}
+    for value in (*body["prefetch"].values(), body["context"].get("draftOrders", {})):
+        chance.shuffle(value.get("entry", []))
+    chance.shuffle(body["context"].get("selections", []))
+    return body
+
+
+STRANGERS = (
+    ("conditions", build.condition("K92.2 d-1", "x1")),
+    ("conditions", build.condition("D75.822 d-1", "x2")),
+    ("medications", build.medication("rifampicin", "x3", state="active")),
+    ("medications", build.medication("warfarin 5 mg x1 d-3", "x4", state="active")),
+    ("platelets", build.observation("platelets", "3 d0", "x5")),
+    ("creatinine", build.observation("creatinine", "9 d0", "x6")),
+    ("weight", build.observation("weight", "30 d0", "x7")),
+    ("pregnancy", build.pregnancy("d-1")),
+    ("allergies", build.allergy("heparin", "x9")),
+)
+
+
+@examples(2)
+@given(scenes(), PROFILE)
+def test_data_of_another_patient_change_nothing(
+    clients: dict[str, flask.testing.FlaskClient], scene: Scene, profile: str
+) -> None:
+    body = scene.body()
+    mixed = deepcopy(body)
+    for key, resource in STRANGERS:
+        owner = "patient" if "patient" in resource else "subject"
+        entry = {"resource": {**resource, owner: {"reference": "Patient/p2"}}}
+        mixed["prefetch"][key]["entry"].insert(0, entry)
+    assert ask(clients, profile, mixed) == ask(clients, profile, body)
+
+
+IRRELEVANT = (
+    ("conditions", build.condition("J45.909 d-1", "y1")),
+    ("conditions", build.condition("E11.9", "y2")),
+    ("medications", build.medication("paracetamol", "y3", state="active")),
+    ("medications", build.medication("salbutamol d-3", "y4", state="active")),
+    (
+        "platelets",
+        {
+            **build.observation("platelets", "3 d0", "y5"),
+            "code": {"coding": [{"system": build.SYSTEMS["loinc"], "code": "2345-7"}]},
+        },
+    ),
+    ("procedures", build.procedure("Cataract surgery d-5", "y6")),
+    ("allergies", build.allergy("penicillin", "y7")),
+)
+
+
+@examples(2)
+@given(scenes(), PROFILE)
+def test_what_does_not_matter_changes_nothing(
+    clients: dict[str, flask.testing.FlaskClient], scene: Scene, profile: str
+) -> None:
+    body = scene.body()
+    fuller = deepcopy(body)
+    for key, resource in IRRELEVANT:
+        fuller["prefetch"][key]["entry"].insert(0, {"resource": resource})
+    assert ask(clients, profile, fuller) == ask(clients, profile, body)
+
+
+@examples(4)
+@given(scenes(), PROFILE)
+def test_every_answer_obeys_the_specification(
+    clients: dict[str, flask.testing.FlaskClient], scene: Scene, profile: str
+) -> None:
+    body = scene.body()
+    answer = clients[profile].post(f"/cds-services/cat-{scene.hook}", json=body)
+    drafts = [e["resource"] for e in body["context"].get("draftOrders", {}).get("entry", ())]
+    references = [f"{r['resourceType']}/{r['id']}" for r in drafts]
+    assert answer.status_code == 200
+    assert service_response_faults(answer.get_json(), draft_orders=references, patient_id="p1") == []
+
+
+@examples(10)
+@given(scenes(), PROFILE)
+def test_cards_are_few_and_the_most_urgent_come_first(scene: Scene, profile: str) -> None:
+    judged = judge(scene.body(), profile)
+    assert not [o for o in judged.outcomes if o.error]
+    urgencies = [card.urgency for card in judged.cards]
+    assert len(urgencies) <= 4
+    assert urgencies == sorted(urgencies, reverse=True)
+    if scene.hook == "patient-view":
+        assert Urgency.CRITICAL not in urgencies
+        assert urgencies.count(Urgency.INFO) <= 1
+    for card in judged.cards:
+        assert bool(card.override_reasons) == (card.urgency > Urgency.INFO)
+
+
+@examples(5)
+@given(scenes(), PROFILE, st.booleans())
+def test_without_cancer_or_without_a_clot_there_is_no_card(scene: Scene, profile: str, no_clot: bool) -> None:
+    dropped = ("I8", "I26") if no_clot else ("C",)
+    rest = tuple(c for c in scene.conditions if not c.startswith(dropped))
+    assert judge(replace(scene, conditions=rest).body(), profile).cards == ()
