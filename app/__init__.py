@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from app.auth import Verify
     from app.clients import Client
     from app.fhir_client import Fetch
+    from app.key_sets import Read
     from app.settings import Settings
     from hooks.knowledge import Knowledge
+
+KEY_THREADS = 4
+"""Threads that renew the key sets of clients behind the answers, per worker."""
 
 THREADS = 32
 """Threads that ask FHIR servers, per worker; one server gets ``fhir_connections`` of them at most."""
@@ -54,8 +58,9 @@ def create_app(
 
     import flask
 
-    from app import audit, clients, pages, routes, sources, wire
+    from app import audit, clients, key_sets, pages, routes, sources, wire
     from app.fhir_client import FhirClient
+    from app.outbound import Outbound
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
 
@@ -64,11 +69,12 @@ def create_app(
     _check_profiles(settings, listed, knowledge)
     ca_file = str(settings.ca_file) if settings.ca_file else None
     client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
+    read_keys = key_sets.reader(Outbound(connections=KEY_THREADS, ca_file=ca_file), clock)
     parts = routes.Parts(
         settings=settings,
         knowledge=knowledge,
         sources=sources.table(knowledge.labs),
-        verify=_verify(settings, listed, now),
+        verify=_verify(settings, listed, now, read_keys),
         fetch=fetch or client.get,
         pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
         today=today,
@@ -107,12 +113,15 @@ def _check_profiles(settings: Settings, listed: Sequence[Client], knowledge: Kno
             raise ClientsError(f"Client {client.name}: there is no profile {client.profile}. Use one of: {known}.")
 
 
-def _verify(settings: Settings, listed: Sequence[Client], now: Callable[[], float]) -> Verify:
+def _verify(settings: Settings, listed: Sequence[Client], now: Callable[[], float], read_keys: Read) -> Verify:
+    from concurrent.futures import ThreadPoolExecutor
+
     from app import auth
+    from app.key_sets import KeySets
 
     if settings.demo:
         return auth.demo(settings)
-    keys = auth.KeySets(clock=now, read=auth.read_key_set)
+    keys = KeySets(clock=now, read=read_keys, later=ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit)
     return auth.with_clients(listed, settings, now=now, keys=keys, seen=auth.SeenTokens(now=now))
 
 

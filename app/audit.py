@@ -19,6 +19,7 @@ class CallLog:
     ``hook_instance`` is given only when it is a UUID. ``ms`` holds milliseconds by stage; ``origins`` says of each
     prefetch key whether it came by prefetch or fetch; ``gaps`` are keys that could not be had; ``rules`` are
     "code:indicator" of the cards; ``broken_rules`` those that raised; ``dropped`` counts resources of other patients.
+    ``cause`` is one word of ours on why the caller was not believed; ``profile`` the guideline that was followed.
     ``error`` is the kind of an unforeseen exception and the place in our code, never its words.
     """
 
@@ -28,6 +29,8 @@ class CallLog:
     client: str = ""
     tenant: str = ""
     hook_instance: str = ""
+    profile: str = ""
+    cause: str = ""
     status: int = 0
     silence: str = ""
     ms: dict[str, float] = field(default_factory=dict)

@@ -1,46 +1,60 @@
 """Who calls: a bearer JWT -> Caller. Whatever is wrong, the caller learns only that authentication is required.
 
-CDS Hooks, section Trusting CDS Clients. No key is ever fetched from an address that a token names.
+CDS Hooks, section Trusting CDS Clients. The cause of a refusal is for the log and the counters, as one word.
 """
 
+import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
-import orjson
-import requests
 
 from app.clients import Caller, Client, demo_caller
-from app.errors import NotAllowedError, NotAuthenticatedError
+from app.errors import NotAuthenticatedError
+from app.key_sets import proof
 from app.settings import Settings
 
 LEEWAY_SECONDS = 30
-KEYS_LAST_SECONDS = 300
-REFETCH_AFTER_SECONDS = 30
-FETCH_TIMEOUT_SECONDS = 2.0
-LONGEST_KEY_SET = 1_000_000
 LONGEST_TOKEN = 16_384
-SHORTEST_RSA_BITS = 2048
+SWEEP_SECONDS = 300
 
-_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_NAME = re.compile(r"[ -~]{1,256}")  # printable ASCII
 
 Json = dict[str, Any]
-Verify = Callable[[str | None, str], Caller]
-"""(Authorization header, URL called) -> Caller; raises NotAuthenticatedError or NotAllowedError."""
+
+
+class Verify(Protocol):
+    """Who calls."""
+
+    def __call__(self, header: str | None, /, *urls: str) -> Caller:
+        """The caller, by the Authorization header; the token must be meant for one of ``urls``.
+
+        Raises:
+            NotAuthenticatedError: whatever is wrong.
+        """
 
 
 class _RefusedToken(Exception):  # noqa: N818 - never leaves this module
-    """A token that does not convince; the reason is for tests and debuggers only."""
+    """A token that does not convince; ``cause`` is one word of ours."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 def demo(settings: Settings) -> Verify:
     """Demo mode: everybody is the demo caller, with or without a token."""
     caller = demo_caller(settings)
-    return lambda _header, _url: caller
+
+    def verify(_header: str | None, /, *_urls: str) -> Caller:
+        return caller
+
+    return verify
 
 
 def with_clients(
@@ -58,21 +72,17 @@ def with_clients(
     """
     by_issuer = {client.issuer: client for client in clients}
 
-    def verify(header: str | None, url: str) -> Caller:
+    def verify(header: str | None, /, *urls: str) -> Caller:
         try:
             token = _bearer(header)
             client, head = _addressed(token, by_issuer)
             claims = _signed(token, client, keys(client, head["kid"]), head["alg"])
-            _check_claims(claims, client, url, now())
-            replayed = seen(client.issuer, claims["jti"], float(claims["exp"]) + LEEWAY_SECONDS)
-        except (_RefusedToken, jwt.PyJWTError, ValueError, TypeError, KeyError):
-            raise NotAuthenticatedError from None
-        if replayed:
-            raise NotAuthenticatedError
-        tenant = claims.get("tenant") or ""
-        if client.tenants and tenant not in client.tenants:
-            raise NotAllowedError("This tenant is not served.")
-        return client.caller(tenant if isinstance(tenant, str) else "", settings)
+            _check_claims(claims, client, urls, now())
+        except _RefusedToken as refused:
+            raise NotAuthenticatedError(refused.cause) from None
+        if seen(client.issuer, claims["jti"], float(claims["exp"]) + LEEWAY_SECONDS):
+            raise NotAuthenticatedError("replayed")
+        return client.caller(claims.get("tenant") or "", settings)
 
     return verify
 
@@ -80,39 +90,60 @@ def with_clients(
 def _bearer(header: str | None) -> str:
     kind, _, token = (header or "").strip().partition(" ")
     token = token.strip()
-    if kind.lower() != "bearer" or not token or len(token) > LONGEST_TOKEN:
-        raise _RefusedToken("no bearer token")
+    if kind.lower() != "bearer" or not token:
+        raise _RefusedToken("no-token")
+    if len(token) > LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+        raise _RefusedToken("malformed")
     return token
 
 
 def _addressed(token: str, by_issuer: Mapping[str, Client]) -> tuple[Client, Json]:
     """The client that the token claims to be from, and its header, both unproven yet."""
-    head = jwt.get_unverified_header(token)
-    issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    head, claims = (_object(part) for part in token.split(".")[:2])
+    issuer = claims.get("iss")
     client = by_issuer.get(issuer) if isinstance(issuer, str) else None
     if client is None:
-        raise _RefusedToken("unknown issuer")
-    if head.get("alg") not in client.algorithms or str(head.get("typ")).upper() != "JWT":
-        raise _RefusedToken("algorithm or type")
-    if not isinstance(head.get("kid"), str) or not head["kid"] or head.get("crit"):
-        raise _RefusedToken("key id")
+        raise _RefusedToken("unknown-issuer")
+    if head.get("alg") not in client.algorithms:
+        raise _RefusedToken("algorithm")
+    if str(head.get("typ")).upper() != "JWT":
+        raise _RefusedToken("type")
+    if not isinstance(head.get("kid"), str) or not head["kid"]:
+        raise _RefusedToken("no-key-id")
+    if "crit" in head or "b64" in head:
+        raise _RefusedToken("extension")
     if head.get("jku") is not None and head["jku"] not in (client.jwks_url, *client.jku):
-        raise _RefusedToken("unknown jku")
+        raise _RefusedToken("foreign-jku")
     return client, head
+
+
+def _object(part: str) -> Json:
+    """The JSON object in one part of a token. A name that stands twice is refused: readers differ on which counts."""
+    try:
+        content = json.loads(jwt.utils.base64url_decode(part), object_pairs_hook=_once_each)
+    except (ValueError, RecursionError):
+        raise _RefusedToken("malformed") from None
+    if not isinstance(content, dict):
+        raise _RefusedToken("malformed")
+    return content
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> Json:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _RefusedToken("malformed")
+    return dict(pairs)
 
 
 def _signed(token: str, client: Client, keys: Sequence[Json], algorithm: str) -> Json:
     """The claims, once one of the keys has proven the signature."""
-    for key in keys:
-        if not _fits(key, algorithm):
-            continue
-        proof = jwt.PyJWK(key, algorithm=algorithm)
-        if key.get("kty") == "RSA" and proof.key.key_size < SHORTEST_RSA_BITS:
-            continue
+    fitting = [found for key in keys if (found := proof(key, algorithm)) is not None]
+    if not fitting:
+        raise _RefusedToken("no-fitting-key" if keys else "unknown-key-id")
+    for key in fitting:
         try:
             claims: Json = jwt.decode(
                 token,
-                proof,
+                key,
                 algorithms=[algorithm],
                 issuer=client.issuer,
                 options={
@@ -125,38 +156,42 @@ def _signed(token: str, client: Client, keys: Sequence[Json], algorithm: str) ->
             )
         except jwt.InvalidSignatureError:
             continue
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            raise _RefusedToken("claims") from None
         return claims
-    raise _RefusedToken("no key proves it")
+    raise _RefusedToken("signature")
 
 
-def _fits(key: Json, algorithm: str) -> bool:
-    """Whether a JWK is public, meant for signatures, and of the kind that the algorithm uses."""
-    kind = {"E": "EC", "R": "RSA", "P": "RSA"}[algorithm[0]] if algorithm != "EdDSA" else "OKP"
-    return (
-        key.get("kty") == kind
-        and key.get("use", "sig") == "sig"
-        and key.get("alg", algorithm) == algorithm
-        and (algorithm not in _CURVES or key.get("crv") == _CURVES[algorithm])
-    )
-
-
-def _check_claims(claims: Json, client: Client, url: str, now: float) -> None:
+def _check_claims(claims: Json, client: Client, urls: Sequence[str], now: float) -> None:
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    if url.rstrip("/") not in {one.rstrip("/") for one in audience if isinstance(one, str)}:
+    if not {url.rstrip("/") for url in urls} & {one.rstrip("/") for one in audience if isinstance(one, str)}:
         raise _RefusedToken("audience")
     expires, issued, not_before = (_time(claims.get(name, 0)) for name in ("exp", "iat", "nbf"))
-    if now >= expires + LEEWAY_SECONDS or max(issued, not_before) > now + LEEWAY_SECONDS:
-        raise _RefusedToken("expired, or not valid yet")
+    if now >= expires + LEEWAY_SECONDS:
+        raise _RefusedToken("expired")
+    if max(issued, not_before) > now + LEEWAY_SECONDS:
+        raise _RefusedToken("not-yet-valid")
     if not 0 < expires - issued <= client.max_token_seconds:
-        raise _RefusedToken("valid for too long")
-    if not isinstance(claims["jti"], str) or not claims["jti"]:
-        raise _RefusedToken("jti")
+        raise _RefusedToken("life")
+    if not _is_name(claims["jti"]):
+        raise _RefusedToken("claims")
+    tenant = claims.get("tenant")
+    if (tenant and not _is_name(tenant)) or (client.tenants and tenant not in client.tenants):
+        raise _RefusedToken("tenant")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _time(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise _RefusedToken("times")
-    return float(value)
+    try:
+        seconds = float("nan") if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:
+        seconds = float("inf")
+    if not isfinite(seconds):
+        raise _RefusedToken("claims")
+    return seconds
 
 
 @dataclass(slots=True)
@@ -174,64 +209,8 @@ class SeenTokens:
             now = self.now()
             if now >= self._next_sweep:
                 self._until = {token: until for token, until in self._until.items() if until > now}
-                self._next_sweep = now + KEYS_LAST_SECONDS
+                self._next_sweep = now + SWEEP_SECONDS
             if (issuer, jti) in self._until:
                 return True
             self._until[issuer, jti] = expires
             return False
-
-
-@dataclass(slots=True)
-class KeySets:
-    """The JWK Sets of the clients, from file or from the address in the clients file, kept for a while.
-
-    An unknown key id has the set read again, at most once in ``REFETCH_AFTER_SECONDS``.
-    """
-
-    clock: Callable[[], float]
-    read: Callable[[Client], bytes]
-    _sets: dict[str, tuple[float, tuple[Json, ...]]] = field(default_factory=dict)
-    _tried: dict[str, float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, client: Client, kid: str) -> tuple[Json, ...]:
-        """The client's keys of this id; none when there is none or the set cannot be had."""
-        with self._lock:
-            now = self.clock()
-            read_at, keys = self._sets.get(client.name, (float("-inf"), ()))
-            is_fresh = now - read_at < KEYS_LAST_SECONDS and any(key.get("kid") == kid for key in keys)
-            if not is_fresh and now - self._tried.get(client.name, float("-inf")) >= REFETCH_AFTER_SECONDS:
-                self._tried[client.name] = now
-                keys = self._read_again(client, now) or keys
-        return tuple(key for key in keys if key.get("kid") == kid)
-
-    def _read_again(self, client: Client, now: float) -> tuple[Json, ...]:
-        try:
-            content = orjson.loads(self.read(client))
-        except (OSError, ValueError, requests.RequestException):
-            return ()
-        listed = content.get("keys") if isinstance(content, dict) else None
-        keys = tuple(key for key in listed if isinstance(key, dict)) if isinstance(listed, list) else ()
-        self._sets[client.name] = (now, keys)
-        return keys
-
-
-def read_key_set(client: Client) -> bytes:
-    """The JWK Set of a client, as bytes, from where the clients file says.
-
-    Raises:
-        OSError, requests.RequestException, ValueError: it cannot be had.
-    """
-    if client.jwks_file is not None:
-        return Path(client.jwks_file).read_bytes()
-    with requests.get(
-        str(client.jwks_url), timeout=FETCH_TIMEOUT_SECONDS, allow_redirects=False, stream=True
-    ) as answer:
-        if answer.status_code != requests.codes.ok:
-            raise ValueError("no key set")
-        body = b""
-        for part in answer.iter_content(LONGEST_KEY_SET):
-            body += part
-            if len(body) > LONGEST_KEY_SET:
-                raise ValueError("key set too long")
-        return body

@@ -57,13 +57,14 @@ class MissingElementError(BadRequestError):
 
 
 class NotAuthenticatedError(CallError):
-    """The caller did not prove who it is. The words never say why."""
+    """The caller did not prove who it is. The words never say why; ``cause``, one word, is for the log alone."""
 
     status = 401
     code = "login"
 
-    def __init__(self) -> None:
+    def __init__(self, cause: str = "") -> None:
         super().__init__("Authentication is required.")
+        self.cause = cause
 
     @property
     def headers(self) -> dict[str, str]:

@@ -74,6 +74,8 @@ def _logged(parts: Parts, service_id: str) -> Iterator[CallLog]:
         log.status = 200
     except CallError as refusal:
         log.status = refusal.status
+        if isinstance(refusal, NotAuthenticatedError):
+            log.cause = refusal.cause
         raise
     except Exception as error:
         log.status, log.error = UnforeseenError.status, audit.unforeseen(error)

@@ -119,7 +119,7 @@ def _services(service_id: str) -> tuple[Service, ...]:
 
 def _caller(parts: Parts, service_id: str, authorization: str | None, log: CallLog) -> Caller:
     caller = parts.verify(authorization, f"{parts.settings.public_url}/cds-services/{service_id}")
-    log.client, log.tenant = caller.name, caller.tenant
+    log.client, log.tenant, log.profile = caller.name, caller.tenant, caller.profile
     if caller.services and service_id not in caller.services:
         raise NotAllowedError("This client is not served here.")
     return caller
