@@ -54,7 +54,7 @@ def _band(case: Case, evidence: Evidence, order: MedicationOrder) -> Finding | N
             text = band.get("text_if_already", "")
         if not text:
             return None
-        slots = {"drug": wording.drug_name(order).capitalize(), "crcl": _words(case), "dose": _per_kg(case, evidence)}
+        slots = {"drug": wording.drug_name(order), "crcl": _words(case), "dose": _per_kg(case, evidence)}
         because = [describe.clearance(case.picture), *clearance.notes, _line(case, order)]
         return evidence.finding(text, slots=slots, because=tuple(because))
     return None
