@@ -34,8 +34,16 @@ class Measure:
 
     @property
     def value(self) -> Decimal | None:
-        """The value in the canonical unit, None when missing."""
-        return self.reading.value if self.reading else None
+        """The value in the canonical unit, None when missing. ``<20`` lies below 20, ``>20`` above it."""
+        if self.reading is None:
+            return None
+        beside = {"<": self.reading.value.next_minus, ">": self.reading.value.next_plus}
+        return beside[self.reading.comparator]() if self.reading.comparator in beside else self.reading.value
+
+    @property
+    def comparator(self) -> str:
+        """``<``, ``<=``, ``>=``, ``>`` where the laboratory gave only a bound, else ""."""
+        return self.reading.comparator if self.reading else ""
 
 
 NAMES = {
@@ -45,7 +53,7 @@ NAMES = {
     "height_cm": "height",
     "haemoglobin_g_l": "haemoglobin",
 }
-WORSE = {"creatinine_mg_dl": max, "platelets_10e9_l": min}
+WORSE = {"creatinine_mg_dl": max, "platelets_10e9_l": min, "weight_kg": min}
 KEYS = {analyte: name for analyte, name in NAMES.items() if name != "haemoglobin"}
 
 

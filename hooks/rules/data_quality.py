@@ -25,6 +25,8 @@ def data_not_usable(case: Case, evidence: Evidence) -> Answer:
     urgency = Urgency.INFO
     for order in case.judged_treatments():
         needed = _needed(order, evidence)
+        if picture.clearance.on_dialysis:
+            needed -= {"creatinine"}
         lines += [m.problem for m in (picture.platelets, picture.creatinine, picture.weight) if _lacks(m, needed)]
         if needed and not picture.clearance.is_known and not lines:
             lines.append(picture.clearance.why_not)

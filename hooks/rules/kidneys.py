@@ -115,8 +115,8 @@ def _edoxaban(case: Case, evidence: Evidence, order: MedicationOrder) -> Finding
 def _words(case: Case) -> str:
     clearance = case.picture.clearance
     if clearance.on_dialysis:
-        return "dialysis"
-    return clearance.words.removeprefix("CrCl ").split(" with ")[0].removesuffix(" mL/min") + " mL/min"
+        return "Dialysis"
+    return clearance.words.split(" with ")[0].removesuffix(" mL/min") + " mL/min"
 
 
 def _per_kg(case: Case, evidence: Evidence) -> str:

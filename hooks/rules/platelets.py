@@ -33,7 +33,7 @@ def low_platelets(case: Case, evidence: Evidence) -> Answer:
         fits = band["when"] in ("any", when) and band["from"] <= count < band["below"]
         if fits and (not classes or "any" in band["classes"] or classes & set(band["classes"])):
             slots = {
-                "platelets": wording.number(count),
+                "platelets": f"{picture.platelets.comparator}{wording.number(count)}",
                 "reduction": wording.number(platelet_reduction(case.dosing, count), 0),
             }
             word = "Active" if case.on_patient_view else "Ordered"
