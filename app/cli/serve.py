@@ -2,8 +2,13 @@
 
 import errno
 import gc
+import os
+import shutil
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -21,6 +26,8 @@ THREADS = 32
 
 YOUNG_OBJECTS = 50_000
 """Objects made between two garbage collections: more than a call with a long chart makes, so that few calls pay."""
+
+COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 EXIT_WRONG_SETTINGS = 2
 EXIT_PORT_TAKEN = 3
@@ -60,7 +67,7 @@ def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bo
     """
     try:
         settings = _settings(host, demo, demo_public)
-        with _listen(host, port) as listener:
+        with _listen(host, port) as listener, _shared_counters():
             settings = _at_its_address(settings, host, listener.getsockname()[1])
             app = create_app(settings)
             audit.configure(settings.log_level)
@@ -82,6 +89,22 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+
+
+@contextmanager
+def _shared_counters() -> Iterator[None]:
+    """A folder in which the counters of all workers meet, unless one is set; prometheus_client reads it at import."""
+    if os.environ.get(COUNTERS):
+        yield
+        return
+    folder, owner = tempfile.mkdtemp(prefix="cat-cds-counters-"), os.getpid()
+    os.environ[COUNTERS] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:  # a worker that ends comes by here, too
+            del os.environ[COUNTERS]
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _options(listener: socket.socket, workers: int) -> dict[str, Any]:
