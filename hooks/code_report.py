@@ -55,7 +55,7 @@ def report(data: Path = DATA, icd_10_cm: Describe | None = None) -> Report:
         compared.append("drug names")
     return Report(
         faults=tuple(sorted(dict.fromkeys(found), key=lambda fault: (fault.file, fault.line))),
-        counts=Counter((row.file, row["kind"] or row["analyte"] or row["effect"]) for row in rows),
+        counts=Counter((row.file, f"{row.topic} {row['kind'] or row['analyte'] or row['effect']}") for row in rows),
         unverified=sum(row["checks"] == "0" for row in rows),
         compared=tuple(compared),
     )
