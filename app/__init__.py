@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.fhir_client import Fetch
     from app.key_sets import Read
     from app.settings import Settings
+    from app.store.opening import Ledger
     from hooks.knowledge import Knowledge
 
 KEY_THREADS = 4
@@ -60,29 +61,36 @@ def create_app(
 
     from app import audit, clients, key_sets, pages, routes, sources, wire
     from app.fhir_client import FhirClient
+    from app.metrics import Metrics, and_counted
     from app.outbound import Outbound
+    from app.routes import staff
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
 
     knowledge = all_knowledge.load(frozenset(settings.code_packs) or None, settings.local_codes)
     listed = clients.load(settings.clients_file) if settings.clients_file and not settings.demo else ()
     _check_profiles(settings, listed, knowledge)
+    ledger = _ledger(settings, now)
     ca_file = str(settings.ca_file) if settings.ca_file else None
     client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
     read_keys = key_sets.reader(Outbound(connections=KEY_THREADS, ca_file=ca_file), clock)
+    metrics = Metrics()
     parts = routes.Parts(
         settings=settings,
         knowledge=knowledge,
         sources=sources.table(knowledge.labs),
-        verify=_verify(settings, listed, now, read_keys),
-        fetch=fetch or client.get,
+        verify=_verify(settings, listed, now, read_keys, ledger),
+        fetch=metrics.watched(fetch or client.get),
         pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
         today=today,
         clock=clock,
-        write=write or audit.write,
+        write=and_counted(write or audit.write, metrics),
+        now=now,
+        ledger=ledger,
     )
     wire.warm()
     app = flask.Flask(__name__, static_folder=None)
+    app.extensions["cat-cds"] = ledger
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     origins = [origin for one in listed for origin in one.origins]
     furnish(
@@ -92,16 +100,17 @@ def create_app(
         new_id=new_id,
     )
     app.register_blueprint(routes.blueprint(parts))
+    app.register_blueprint(staff.blueprint(settings, metrics))
     app.register_blueprint(pages.blueprint(knowledge, settings.public_url, lambda: today(settings.timezone)))
     if settings.demo:
-        from app import demo
+        from app.demo.joining import join
 
-        app.register_blueprint(demo.blueprint(_fixtures(settings), lambda: today(settings.timezone)))
+        join(app, parts, _fixtures(settings))
     return app
 
 
 def _check_profiles(settings: Settings, listed: Sequence[Client], knowledge: Knowledge) -> None:
-    """Every profile named in the settings or by a client must exist."""
+    """Every profile and rule named in the settings or by a client must exist."""
     from app.clients import ClientsError
     from app.settings import SettingsError, variable
 
@@ -111,9 +120,14 @@ def _check_profiles(settings: Settings, listed: Sequence[Client], knowledge: Kno
     for client in listed:
         if client.profile is not None and client.profile not in knowledge.profiles:
             raise ClientsError(f"Client {client.name}: there is no profile {client.profile}. Use one of: {known}.")
+        unknown = sorted(set(client.silent_rules) - {row.code for row in knowledge.rules})
+        if unknown:
+            raise ClientsError(f"Client {client.name}: silent_rules names {unknown[0]}, which is no code of a rule.")
 
 
-def _verify(settings: Settings, listed: Sequence[Client], now: Callable[[], float], read_keys: Read) -> Verify:
+def _verify(
+    settings: Settings, listed: Sequence[Client], now: Callable[[], float], read_keys: Read, ledger: Ledger
+) -> Verify:
     from concurrent.futures import ThreadPoolExecutor
 
     from app import auth
@@ -122,7 +136,19 @@ def _verify(settings: Settings, listed: Sequence[Client], now: Callable[[], floa
     if settings.demo:
         return auth.demo(settings)
     keys = KeySets(clock=now, read=read_keys, later=ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit)
-    return auth.with_clients(listed, settings, now=now, keys=keys, seen=auth.SeenTokens(now=now))
+    return auth.with_clients(listed, settings, now=now, keys=keys, seen=ledger.seen)
+
+
+def _ledger(settings: Settings, now: Callable[[], float]) -> Ledger:
+    from app.store.behind import Behind
+    from app.store.notes import Note, Notes, Sweep
+    from app.store.opening import Ledger, open_database
+    from app.store.tokens import SeenTokens
+
+    database = open_database(settings)
+    notes: Behind[Note] = Behind(Notes(database, now=now, keep_days=settings.keep_days))
+    seen = SeenTokens(database, now=now, sweep=lambda: notes.put([Sweep()]))
+    return Ledger(database=database, notes=notes, seen=seen)
 
 
 def _fixtures(settings: Settings) -> Path:

@@ -20,6 +20,8 @@ class CallLog:
     prefetch key whether it came by prefetch or fetch; ``gaps`` are keys that could not be had; ``rules`` are
     "code:indicator" of the cards; ``broken_rules`` those that raised; ``dropped`` counts resources of other patients.
     ``cause`` is one word of ours on why the caller was not believed; ``profile`` the guideline that was followed.
+    ``silent_rules`` and ``held_rules`` are those whose cards were kept back (silent mode, repeat-alert control);
+    ``feedback`` counts what became of cards, as "code:outcome".
     ``error`` is the kind of an unforeseen exception and the place in our code, never its words.
     """
 
@@ -37,7 +39,10 @@ class CallLog:
     origins: dict[str, str] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
+    silent_rules: list[str] = field(default_factory=list)
+    held_rules: list[str] = field(default_factory=list)
     broken_rules: list[str] = field(default_factory=list)
+    feedback: dict[str, int] = field(default_factory=dict)
     dropped: int = 0
     warnings: list[str] = field(default_factory=list)
     error: str = ""

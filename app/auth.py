@@ -5,22 +5,20 @@ CDS Hooks, section Trusting CDS Clients. The cause of a refusal is for the log a
 
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Protocol
 
 import jwt
 
 from app.clients import Caller, Client, demo_caller
-from app.errors import NotAuthenticatedError
+from app.errors import NotAuthenticatedError, UnavailableError
 from app.key_sets import proof
 from app.settings import Settings
+from app.store.database import StoreDownError
 
 LEEWAY_SECONDS = 30
 LONGEST_TOKEN = 16_384
-SWEEP_SECONDS = 300
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _NAME = re.compile(r"[ -~]{1,256}")  # printable ASCII
@@ -68,7 +66,7 @@ def with_clients(
     """Verification against the clients file.
 
     ``now`` is seconds since 1970; ``keys(client, kid)`` gives the client's JWKs of that id;
-    ``seen(issuer, jti, expiry)`` says whether a token was used before, and remembers it.
+    ``seen(issuer, jti, expiry)`` says whether a token was used before, and remembers it; it may raise StoreDownError.
     """
     by_issuer = {client.issuer: client for client in clients}
 
@@ -80,11 +78,20 @@ def with_clients(
             _check_claims(claims, client, urls, now())
         except _RefusedToken as refused:
             raise NotAuthenticatedError(refused.cause) from None
-        if seen(client.issuer, claims["jti"], float(claims["exp"]) + LEEWAY_SECONDS):
+        if not client.jti_reuse and _is_replayed(client, claims, seen):
             raise NotAuthenticatedError("replayed")
         return client.caller(claims.get("tenant") or "", settings)
 
     return verify
+
+
+def _is_replayed(client: Client, claims: Json, seen: Callable[[str, str, float], bool]) -> bool:
+    try:
+        return seen(client.issuer, claims["jti"], float(claims["exp"]) + LEEWAY_SECONDS)
+    except StoreDownError:
+        if client.jti_when_store_is_down == "accept":
+            return False
+        raise UnavailableError("The service cannot tell whether this token was used before. Try again.") from None
 
 
 def _bearer(header: str | None) -> str:
@@ -192,25 +199,3 @@ def _time(value: object) -> float:
     if not isfinite(seconds):
         raise _RefusedToken("claims")
     return seconds
-
-
-@dataclass(slots=True)
-class SeenTokens:
-    """The tokens used so far in this process, until they expire."""
-
-    now: Callable[[], float]
-    _until: dict[tuple[str, str], float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _next_sweep: float = 0.0
-
-    def __call__(self, issuer: str, jti: str, expires: float) -> bool:
-        """Whether this token was seen before; from now on it was."""
-        with self._lock:
-            now = self.now()
-            if now >= self._next_sweep:
-                self._until = {token: until for token, until in self._until.items() if until > now}
-                self._next_sweep = now + SWEEP_SECONDS
-            if (issuer, jti) in self._until:
-                return True
-            self._until[issuer, jti] = expires
-            return False

@@ -30,6 +30,8 @@ class Caller:
     a token. ``any_loopback_server`` (demo mode) adds every FHIR server on this machine, token or not.
     ``internal_network`` lets their names lead to this machine or a private network.
     ``prefetch`` overrides query templates by key. ``replace`` and ``delete`` choose the form of suggestions.
+    ``silent`` keeps all cards back, ``silent_rules`` those of some rules; both are counted all the same.
+    ``repeat_alerts_days`` is how long an override with a reason holds for an order that did not change; 0: never.
     """
 
     name: str
@@ -46,6 +48,9 @@ class Caller:
     replace: ReplaceForm = "create-delete"
     delete: DeleteForm = "resourceId"
     services: tuple[str, ...] = ()
+    silent: bool = False
+    silent_rules: frozenset[str] = frozenset()
+    repeat_alerts_days: int = 0
 
 
 class Client(BaseModel):
@@ -72,6 +77,11 @@ class Client(BaseModel):
     replace: ReplaceForm = "create-delete"
     delete: DeleteForm = "resourceId"
     prefetch: dict[str, str] = {}
+    jti_reuse: bool = False
+    jti_when_store_is_down: Literal["refuse", "accept"] = "refuse"
+    silent: bool = False
+    silent_rules: list[str] = []
+    repeat_alerts_days: Annotated[int, Field(ge=0, le=365)] = 0
 
     @field_validator("timezone")
     @classmethod
@@ -124,6 +134,9 @@ class Client(BaseModel):
             replace=self.replace,
             delete=self.delete,
             services=tuple(self.services),
+            silent=self.silent,
+            silent_rules=frozenset(self.silent_rules),
+            repeat_alerts_days=self.repeat_alerts_days,
         )
 
 

@@ -163,6 +163,11 @@ class UnavailableError(CallError):
     status = 503
     code = "transient"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again, in seconds."""
+        return {"Retry-After": "5"}
+
 
 class UnforeseenError(CallError):
     """Anything else. The log has the correlation id; the caller gets no internals."""

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CAT_CDS_"
+STORE_FILE = "cat-cds.db"
 DEMO_CARD_KEY = "cat-cds demo key: public, the same in every worker"
 
 
@@ -42,6 +43,15 @@ class Settings(BaseSettings):
     local_codes: Path | None = Field(None, description="CSV file of local codes")
     code_packs: Annotated[tuple[str, ...], NoDecode] = Field((), description="further code packs, separated by commas")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL or SQLite, such as postgresql://user@host/name; else a SQLite file"
+    )
+    state_dir: Path | None = Field(None, description="folder of the SQLite file, instead of the working directory")
+    keep_days: int = Field(730, ge=1, le=36_500, description="how long feedback and counts are kept, days")
+    store_comments: bool = Field(False, description="keep the comments that clinicians write to feedback")
+    staff_token: SecretStr | None = Field(
+        None, description="secret of 32 characters or more that opens /feedback and /metrics outside demo mode"
+    )
     spec_version: str = Field("2.0.1", pattern=r"^\d+\.\d+\.\d+$", description="CDS Hooks version that discovery names")
 
     @field_validator("public_url")
@@ -61,7 +71,7 @@ class Settings(BaseSettings):
             raise ValueError("give a name of the IANA list, such as Europe/Vienna") from unknown
         return value
 
-    @field_validator("card_key")
+    @field_validator("card_key", "staff_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:  # noqa: PLR2004 - 256 bits as text
@@ -76,6 +86,13 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def store_url(self) -> str:
+        """The address of the store."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.state_dir or Path()).absolute() / STORE_FILE}"
+
+    @property
     def card_secret(self) -> bytes:
         """The key of card ids: the deployment's, or the demo's public one (equal in every worker)."""
         return (self.card_key.get_secret_value() if self.card_key else DEMO_CARD_KEY).encode()
@@ -86,23 +103,32 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def load(**given: object) -> Settings:
-    """Settings from the environment; ``given`` (from the command line) wins, None counts as not given.
+def load_alone(**given: object) -> Settings:
+    """Settings as ``load`` has them, without asking for what only a service that answers clients needs.
 
     Raises:
-        SettingsError: an unknown ``CAT_CDS_*`` variable, a bad value, or a missing one.
+        SettingsError: an unknown ``CAT_CDS_*`` variable or a bad value.
     """
     known = {variable(field) for field in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise SettingsError(f"{unknown[0]} is not a setting. Remove it, or use one of: {', '.join(sorted(known))}.")
     try:
-        settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
+        return Settings.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = str(first["loc"][0]) if first["loc"] else ""
         wanted = Settings.model_fields[field].description if field in Settings.model_fields else ""
         raise SettingsError(f"{variable(field)}: {first['msg']}. It is the {wanted}.") from None
+
+
+def load(**given: object) -> Settings:
+    """Settings from the environment; ``given`` (from the command line) wins, None counts as not given.
+
+    Raises:
+        SettingsError: an unknown ``CAT_CDS_*`` variable, a bad value, or a missing one.
+    """
+    settings = load_alone(**given)
     _check_together(settings)
     return settings
 

@@ -16,6 +16,14 @@ settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Services that tests start keep their store in a folder of this run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAT_CDS_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     """The directory that holds pyproject.toml."""

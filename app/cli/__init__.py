@@ -7,6 +7,8 @@ import click
 SUBCOMMANDS = {
     "serve": ("app.cli.serve", "serve", "Start the service."),
     "try": ("app.cli.try_patient", "try_patient", "Show the cards of a demo patient in the terminal."),
+    "db": ("app.cli.db", "db", "Make, renew and check the tables of the store."),
+    "feedback": ("app.cli.feedback", "feedback", "Tell what clinicians did with the cards."),
     "codes": ("app.cli.codes", "codes", "Check the code lists, and lock them after a review."),
     "rules": ("app.cli.rules", "rules", "List the rules, or write them as a document."),
 }

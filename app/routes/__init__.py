@@ -1,4 +1,4 @@
-"""The addresses of the service: discovery, the hook calls, its health."""
+"""The addresses of the service: discovery, the hook calls, feedback, its health."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,16 +8,17 @@ import orjson
 
 from app import audit, sources, wire
 from app.audit import CallLog
-from app.errors import CallError, NotAllowedError, NotAuthenticatedError, UnforeseenError
+from app.errors import CallError, NotAllowedError, NotAuthenticatedError, UnavailableError, UnforeseenError
 from app.routes.call import Parts, answer
 from app.routes.door import json_body
+from app.routes.feedback import receive
 from hooks.services import SERVICES, with_id
 
 __all__ = ["Parts", "blueprint"]
 
 
 def blueprint(parts: Parts) -> flask.Blueprint:
-    """Discovery, the hook calls and the health of the service."""
+    """Discovery, the hook calls, feedback and the health of the service."""
     routes = flask.Blueprint("cds", __name__)
 
     @routes.get("/cds-services")
@@ -28,6 +29,12 @@ def blueprint(parts: Parts) -> flask.Blueprint:
     def call(service_id: str) -> flask.Response:
         with _logged(parts, service_id) as log:
             return _json(answer(parts, service_id, flask.request.headers.get("Authorization"), json_body, log))
+
+    @routes.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> flask.Response:
+        with _logged(parts, service_id) as log:
+            receive(parts, service_id, flask.request.headers.get("Authorization"), json_body, log)
+        return flask.Response(status=200)
 
     @routes.get("/health/live")
     def live() -> flask.Response:
@@ -45,7 +52,7 @@ def _discovery(parts: Parts) -> wire.Json:
     rows = parts.sources
     header = flask.request.headers.get("Authorization")
     if header:
-        with suppress(NotAuthenticatedError, NotAllowedError):
+        with suppress(NotAuthenticatedError, NotAllowedError, UnavailableError):
             rows = sources.for_caller(rows, parts.verify(header, f"{parts.settings.public_url}/cds-services").prefetch)
     templates = {row.key: row.template for row in rows}
     return wire.discovery(
@@ -60,8 +67,12 @@ def _readiness(parts: Parts) -> wire.Json:
     """The knowledge that is loaded, and the profiles in it whose review is overdue."""
     today = parts.today(parts.settings.timezone)
     overdue = sorted(name for name, one in parts.knowledge.profiles.items() if one.next_review < today)
-    warnings = {"warnings": [f"profile {name}: review overdue" for name in overdue]} if overdue else {}
-    return {"status": "ready", "knowledge": parts.knowledge.version, **warnings}
+    warnings = [f"profile {name}: review overdue" for name in overdue]
+    if not parts.ledger.database.is_reachable():
+        warnings.append("store: no answer")
+    if parts.ledger.notes.dropped:
+        warnings.append(f"store: {parts.ledger.notes.dropped} notes of this worker dropped")
+    return {"status": "ready", "knowledge": parts.knowledge.version, **({"warnings": warnings} if warnings else {})}
 
 
 @contextmanager

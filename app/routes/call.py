@@ -15,11 +15,12 @@ from app.gather import Got, Reach, check_preconditions, gather, medications, wit
 from app.hook_request import HookRequest
 from app.reading.orders import OrdersRead, read_orders
 from app.reading.record import PatientRead, read_patient
+from app.routes.delivery import Advice, advise, hold_back, note
 from app.settings import Settings
 from app.sources import Source
+from app.store.opening import Ledger
 from hooks.card import Card
-from hooks.cards import cards
-from hooks.decide import Outcome, decide, may_concern
+from hooks.decide import may_concern
 from hooks.facts import Gap, MedicationOrder, Orders
 from hooks.guidelines import Profile
 from hooks.knowledge import Knowledge
@@ -31,7 +32,10 @@ SHARE_OF_BUDGET = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the routes work with. ``today`` is the date in a time zone; ``clock`` counts seconds, from anywhere."""
+    """What the routes work with. ``today`` is the date in a time zone; ``clock`` counts seconds, from anywhere.
+
+    ``now`` is seconds since 1970.
+    """
 
     settings: Settings
     knowledge: Knowledge
@@ -42,6 +46,8 @@ class Parts:
     today: Callable[[str], date]
     clock: Callable[[], float]
     write: audit.Write
+    now: Callable[[], float]
+    ledger: Ledger
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +77,8 @@ def answer(
         CallError: when it is refused.
     """
     watch = _Watch(clock=parts.clock, started=parts.clock(), ms=log.ms)
-    services = _services(service_id)
-    caller = _caller(parts, service_id, authorization, log)
+    services = services_at(service_id)
+    caller = caller_of(parts, service_id, authorization, log)
     request = hook_request.parse(body(), service_id, tuple(service.hook for service in services))
     _note_request(request, log)
     watch.lap("parse")
@@ -95,30 +101,42 @@ def answer(
         return _silence("deceased", log)
     if set(got) != {row.key for row in rows}:
         return _silence("not-concerned", log)
-    problems = got["conditions"]
-    in_hand = read_orders(request, parts.knowledge, medicines, problems.resources, problems.urns).orders
-    outcomes = decide(request.hook, read.patient, in_hand, profile, parts.knowledge)
-    shown = cards(outcomes, read.patient, profile, parts.knowledge)
-    _note_advice(outcomes, shown, log)
+    in_hand = _with_reasons(parts, request, orders, medicines, got["conditions"])
+    advice = advise(request, read.patient, in_hand, profile=profile, knowledge=parts.knowledge, caller=caller)
     watch.lap("decide")
-    if not shown:
+    if not advice.sent and not advice.silent:
         _check_all_clear(
             request, rows, got, may_matter=_is_unidentified(in_hand) and may_concern(read.patient, profile)
         )
-    content = _content(parts, request, caller, as_of, shown)
+    key = parts.settings.card_secret
+    advice = hold_back(advice, request, in_hand, caller, parts.ledger, key=key, now=parts.now)
+    _note_advice(advice, log)
+    content = _content(parts, request, caller, as_of, advice.sent)
+    note(advice, [card["uuid"] for card in content["cards"]], caller, parts.ledger, key=key, now=parts.now())
     watch.lap("wire")
     return content
 
 
-def _services(service_id: str) -> tuple[Service, ...]:
+def services_at(service_id: str) -> tuple[Service, ...]:
+    """The services of this id.
+
+    Raises:
+        UnknownServiceError: there are none.
+    """
     services = with_id(service_id)
     if not services:
         raise UnknownServiceError("There is no service of this id.", diagnostics="GET /cds-services lists them.")
     return services
 
 
-def _caller(parts: Parts, service_id: str, authorization: str | None, log: CallLog) -> Caller:
-    caller = parts.verify(authorization, f"{parts.settings.public_url}/cds-services/{service_id}")
+def caller_of(parts: Parts, service_id: str, authorization: str | None, log: CallLog, *, below: str = "") -> Caller:
+    """Who calls this service, or an address ``below`` it, for which a token may name either.
+
+    Raises:
+        NotAuthenticatedError, NotAllowedError, UnavailableError: when it may not, or that cannot be told now.
+    """
+    address = f"{parts.settings.public_url}/cds-services/{service_id}"
+    caller = parts.verify(authorization, address + below, address)
     log.client, log.tenant, log.profile = caller.name, caller.tenant, caller.profile
     if caller.services and service_id not in caller.services:
         raise NotAllowedError("This client is not served here.")
@@ -161,6 +179,15 @@ def _record(
         return got | rest, read_patient(rest, request.patient_id, as_of, parts.knowledge, read)
     got["medications"] = with_medications(got["medications"], reach)
     return got, read_patient(got, request.patient_id, as_of, parts.knowledge)
+
+
+def _with_reasons(
+    parts: Parts, request: HookRequest, orders: OrdersRead, medicines: Mapping[str, wire.Json], conditions: Got
+) -> Orders:
+    """The drafts, with the Conditions of the record that they give as their reasons."""
+    if orders.complete:
+        return orders.orders
+    return read_orders(request, parts.knowledge, medicines, conditions.resources, conditions.urns).orders
 
 
 def _failed(got: Mapping[str, Got]) -> list[Gap]:
@@ -223,6 +250,11 @@ def _note_record(got: Mapping[str, Got], read: PatientRead, log: CallLog) -> Non
     log.dropped += read.dropped
 
 
-def _note_advice(outcomes: tuple[Outcome, ...], shown: tuple[Card, ...], log: CallLog) -> None:
-    log.broken_rules = [f"{outcome.rule.code}:{outcome.error}" for outcome in outcomes if outcome.error]
-    log.rules = [f"{rule}:{card.urgency.indicator}" for card in shown for rule in card.rules]
+def _note_advice(advice: Advice, log: CallLog) -> None:
+    log.broken_rules = [f"{outcome.rule.code}:{outcome.error}" for outcome in advice.outcomes if outcome.error]
+    log.rules, log.silent_rules, log.held_rules = (
+        [f"{rule}:{card.urgency.indicator}" for card in some for rule in card.rules]
+        for some in (advice.sent, advice.silent, advice.held)
+    )
+    if advice.store_failed:
+        log.warnings.append("store-did-not-answer")

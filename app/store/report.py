@@ -58,6 +58,14 @@ def totals(weekly: Iterable[Line]) -> tuple[Line, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
+def reason_in_words(reason: Reason, ours: frozenset[str]) -> str:
+    """A reason by its code where it is one of ``ours``; a client's own with its system."""
+    system, code = reason
+    if not system or (code in ours and system.endswith("/override-reasons")):
+        return code
+    return f"{system}|{code}"
+
+
 def _lines(connection: sa.Connection, client: str | None, since: date | None) -> tuple[Line, ...]:
     found: dict[tuple[date, int, str], Line] = {}
 

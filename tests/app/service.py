@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.audit import CallLog
 from app.settings import Settings
+from app.store.opening import Ledger
 
 TODAY = date(2026, 3, 10)
 PATIENT_ID = "pt-1"
@@ -105,6 +106,12 @@ class Service:
         self.log = log
         self.http = requests.Session()
 
+    @property
+    def ledger(self) -> Ledger:
+        """What the service keeps."""
+        ledger: Ledger = self.app.extensions["cat-cds"]
+        return ledger
+
     def post(self, body: dict[str, Any], service: str = "", **more: Any) -> requests.Response:
         address = f"{self.url}/cds-services/{service or 'cat-' + str(body.get('hook'))}"
         return self.http.post(address, json=body, timeout=10, **more)
@@ -135,3 +142,4 @@ def running(settings: Settings | None = None, **parts: Any) -> Iterator[Service]
         server.shutdown()
         server.server_close()
         thread.join(5)
+        service.ledger.close()
