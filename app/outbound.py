@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Literal
@@ -206,16 +207,17 @@ class _Door:
     internal: bool
 
     def open(self, host: str, port: int) -> socket.socket:
-        found = self.resolve(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        try:
+            found = self.resolve(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except OSError:
+            raise OutboundError("unreachable") from None
         allowed = [one for one in found if may_connect(str(one[4][0]), internal=self.internal)]
-        if not allowed:
-            raise OutboundError("address" if found else "unreachable")
-        for at, (family, kind, protocol, _, address) in enumerate(allowed, start=1):
-            try:
+        if found and not allowed:
+            raise OutboundError("address")
+        for family, kind, protocol, _, address in allowed:
+            with suppress(OSError):
                 return self._connected(family, kind, protocol, address)
-            except OSError:
-                if at == len(allowed):
-                    raise
+            _left()
         raise OutboundError("unreachable")
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,8 +116,8 @@ class FakeEhr:
 
 
 @contextmanager
-def serving() -> Iterator[FakeEhr]:
-    """A fake EHR on a free port of this machine."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
+    """A fake EHR on a free port of this machine, over https if it is given a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -142,7 +143,9 @@ def serving() -> Iterator[FakeEhr]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    ehr = FakeEhr(base=f"http://127.0.0.1:{server.server_address[1]}/fhir")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    ehr = FakeEhr(base=f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/fhir")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
