@@ -1,4 +1,4 @@
-"""Demo mode: a FHIR R4 server with the fixture patients, in the same process."""
+"""Demo mode: a FHIR R4 server with the fixture patients and a small EHR, in the same process."""
 
 from app.demo.charts import anchor
 from app.demo.server import blueprint
