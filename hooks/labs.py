@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from hooks.facts import Coding
@@ -28,6 +29,7 @@ SPELLING_COLUMNS = ["analyte", "spelling", "unit"]
 EFFECTS = ("include", "exclude", "context")
 CONTEXTS = ("egfr", "anti-xa", "inr", "aptt", "pregnancy-status", "cancer-disease-status")
 _RAISED = str.maketrans({"⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁴": "^4", "⁶": "^6", "⁹": "^9"})
+_LONGEST_UNIT = 40
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
@@ -197,6 +199,15 @@ def _unit(row: Row) -> Unit:
 
 def _spelling(text: str) -> str:
     """A unit as written, without what writers vary: space, case, raised digits, the two micro signs, × and x."""
+    return _short_spelling(text) if len(text) <= _LONGEST_UNIT else _folded(text)
+
+
+@lru_cache(maxsize=2048)
+def _short_spelling(text: str) -> str:
+    return _folded(text)
+
+
+def _folded(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text.translate(_RAISED)).casefold()
     return "".join(folded.split()).replace("μ", "u").replace("×", "x")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from hooks.dates import PartialDate
@@ -17,11 +18,12 @@ Resource = Mapping[str, Any]
 RawCoding = tuple[str, str, str]
 """System, code and display as the record gave them."""
 
-_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})([T ].*)?)?)?", re.DOTALL)
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_DAY_LENGTH = len("2026-03-15")
 _FIRST_YEAR, _LAST_YEAR = 1850, 2200  # outside: half-typed ("0002") or "without end" ("9999")
 _NUMBER = re.compile(r"(<=|>=|<|>|)\s*([+-]?[0-9]{1,15}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?)")
 _COMPARATORS = frozenset({"", "<", "<=", ">=", ">"})
-_FEW_DIGITS = 15
+_DIGITS = 15
 _DECEMBER = 12
 _STATUS_SYSTEMS = ("terminology.hl7.org", "hl7.org/fhir")
 
@@ -56,7 +58,18 @@ def read_date(value: Json) -> PartialDate | None:
     The day is the one written in the value, in the zone written with it: that is the calendar day at the
     place where it was recorded, which for a client's own record is the client's day.
     """
-    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if len(text) >= _DAY_LENGTH and text[_DAY_LENGTH : _DAY_LENGTH + 1] in ("", "T", " "):
+        return _read_date(text[:_DAY_LENGTH])
+    return _read_date(text) if len(text) < _DAY_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _read_date(text: str) -> PartialDate | None:
+    """A date without time; one chart names the same few days again and again."""
+    match = _DATE.fullmatch(text)
     if match is None:
         return None
     year, month, day = int(match[1]), int(match[2] or 0), int(match[3] or 0)
@@ -169,6 +182,8 @@ def status(value: Json) -> str | None:
     if isinstance(value, str):
         return value.strip().lower().replace(" ", "-") or None
     found = codings(value)
+    if len(found) == 1 and not found[0][1].isdigit():
+        return found[0][1].lower().replace(" ", "-")
     ours = [code for system, code, _ in found if any(part in system for part in _STATUS_SYSTEMS)]
     words = label(value)
     plain = next(iter(ours), "") or next((code for _, code, _ in found if not code.isdigit()), "") or words
@@ -179,14 +194,17 @@ def number(value: Json) -> tuple[Decimal, str] | None:
     """A number and its comparator, from a JSON number or a string such as "0.8" or "<0.5"."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    match = _NUMBER.fullmatch(value.strip() if isinstance(value, str) else repr(value))
+    if not isinstance(value, str):
+        found = Decimal(repr(value))
+        return (found, "") if not found or (found.is_finite() and -_DIGITS <= found.adjusted() < _DIGITS) else None
+    match = _NUMBER.fullmatch(value.strip())
     if match is None:
         return None
     try:
         found = Decimal(match[2])
     except InvalidOperation:
         return None
-    return (found, match[1]) if not found or abs(found.adjusted()) <= _FEW_DIGITS else None
+    return (found, match[1]) if not found or abs(found.adjusted()) <= _DIGITS else None
 
 
 def decimal(value: Json) -> Decimal | None:

@@ -85,10 +85,14 @@ class Books(Protocol):
 
 @dataclass(slots=True)
 class Index:
-    """Resources by (type, id) and by ("", id); filed only when somebody asks, as most calls never do."""
+    """Resources by (type, id) and by ("", id); filed only when somebody asks, as most calls never do.
+
+    ``missed`` tells that something was asked for that is not there.
+    """
 
     _waiting: list[Iterable[tuple[Resource, str]]] = field(default_factory=list)
     _filed: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    missed: bool = False
 
     def add(self, resources: Iterable[tuple[Resource, str]]) -> None:
         """Makes resources findable by their own references and by the URLs ("" without) of their Bundle entries.
@@ -103,7 +107,9 @@ class Index:
             for resource, url in resources:
                 self._file(resource, url)
         self._waiting.clear()
-        return self._filed.get((kind, identity))
+        found = self._filed.get((kind, identity))
+        self.missed = self.missed or found is None
+        return found
 
     def _file(self, resource: Resource, url: str) -> None:
         kind, identity = resource.get("resourceType"), resource.get("id")
@@ -140,7 +146,7 @@ class Lookup:
     meant: dict[_Pairs, tuple[Meaning, ...]] = field(default_factory=dict)
     observed: dict[_Pairs, LabCode | str] = field(default_factory=dict)
     drugs: dict[object, Identified] = field(default_factory=dict)
-    names: dict[object, tuple[Meaning, ...]] = field(default_factory=dict)
+    named: dict[object, tuple[Meaning, ...]] = field(default_factory=dict)
 
     def codings(self, raw: tuple[RawCoding, ...]) -> tuple[Coding, ...]:
         """The codings with canonical systems."""
@@ -159,16 +165,18 @@ class Lookup:
             self.meant[key] = found
         return found
 
-    def named(self, topic: str, concept: Json) -> tuple[Meaning, ...]:
-        """What the words of a concept name in ``topic``."""
-        key = (topic, *_words(concept))
+    def meanings_or_named(self, topic: str, concept: Json) -> tuple[Meaning, ...]:
+        """What the codes of a concept mean; where they mean nothing, what its words name in ``topic``."""
+        pairs, words = _pairs(concept), _words(concept)
         try:
-            return self.names[key]
+            return self.named[topic, pairs, words]
         except (KeyError, TypeError):
-            words = "; ".join(texts(concept))
-            found = self.books.codes.named(topic, words) if words else ()
-        if len(key) > 1 and _are_words(key):
-            self.names[key] = found
+            found = self.meanings(concept)
+        if not found:
+            named = "; ".join(texts(concept))
+            found = self.books.codes.named(topic, named) if named else ()
+        if _is_plain(pairs) and _are_words(words):
+            self.named[topic, pairs, words] = found
         return found
 
     def drug(self, concept: Json) -> Drug | None:
@@ -214,7 +222,11 @@ class Lookup:
 def _pairs(concept: Json) -> _Pairs:
     """Systems and codes of a CodeableConcept of the usual shape as they stand there; () for any other."""
     try:
-        return tuple([(coding.get("system"), coding.get("code")) for coding in concept["coding"]])
+        listed = concept["coding"]
+        if len(listed) == 1:
+            coding = listed[0]
+            return ((coding.get("system"), coding.get("code")),)
+        return tuple([(coding.get("system"), coding.get("code")) for coding in listed])
     except (AttributeError, KeyError, TypeError):
         return ()
 
@@ -222,8 +234,11 @@ def _pairs(concept: Json) -> _Pairs:
 def _words(concept: Json) -> tuple[Json, ...]:
     """Text and displays of a CodeableConcept as they stand there; () for anything else."""
     try:
-        return (concept.get("text"), *[coding.get("display") for coding in concept.get("coding", ())])
-    except (AttributeError, TypeError):
+        listed = concept.get("coding", ())
+        if len(listed) == 1:
+            return concept.get("text"), listed[0].get("display")
+        return (concept.get("text"), *[coding.get("display") for coding in listed])
+    except (AttributeError, KeyError, TypeError):
         return ()
 
 

@@ -18,12 +18,14 @@ class OrdersRead:
     """The drafts of a call.
 
     ``unresolved`` are references of Medications in focus that stand outside the request, to be read once;
-    ``dropped`` counts drafts that belonged to another patient.
+    ``dropped`` counts drafts that belonged to another patient. ``complete`` tells that no order refers to
+    something that was not at hand, so that reading again with more at hand would give the same.
     """
 
     orders: Orders
     unresolved: tuple[str, ...] = ()
     dropped: int = 0
+    complete: bool = True
 
 
 def read_orders(
@@ -61,7 +63,10 @@ def read_orders(
         else:
             others.append(order)
     return OrdersRead(
-        orders=Orders(in_focus=tuple(focus), others=tuple(others)), unresolved=tuple(unresolved), dropped=dropped
+        orders=Orders(in_focus=tuple(focus), others=tuple(others)),
+        unresolved=tuple(unresolved),
+        dropped=dropped,
+        complete=not index.missed,
     )
 
 

@@ -62,6 +62,9 @@ def _ordered(resource: Resource) -> tuple[Json, ...]:
 
 
 def _meant(lookup: Lookup, concepts: tuple[Json, ...]) -> tuple[Meaning, ...]:
+    """What the concepts mean by their codes; words count only where no code of any says anything."""
+    if len(concepts) == 1:
+        return lookup.meanings_or_named(TOPIC, concepts[0])
     coded = [meaning for concept in concepts for meaning in lookup.meanings(concept)]
-    found = coded or [meaning for concept in concepts for meaning in lookup.named(TOPIC, concept)]
-    return tuple(dict.fromkeys(found)) if found else ()
+    found = coded or [meaning for concept in concepts for meaning in lookup.meanings_or_named(TOPIC, concept)]
+    return tuple(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.gather import Got
 from app.reading.allergies import read_allergy
@@ -50,9 +50,22 @@ class _Facts:
         if known is None or updated > known[0]:
             self.by_resource[name] = (updated, facts)
 
+    def by_type(self) -> "_Sorted":
+        """The facts by type."""
+        sorted_ = _Sorted()
+        for _, facts in self.by_resource.values():
+            for fact in facts:
+                sorted_.by_type.setdefault(type(fact), []).append(fact)
+        return sorted_
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    by_type: dict[type, list[Any]] = field(default_factory=dict)
+
     def of(self, kind: type[Fact]) -> tuple[Fact, ...]:
         """The facts of one type, by reference, so that the order in which resources came does not matter."""
-        found = [fact for _, facts in self.by_resource.values() for fact in facts if isinstance(fact, kind)]
+        found = self.by_type.get(kind, [])
         references = {getattr(fact, "reference", "") for fact in found}
         return tuple(sorted(found, key=_place if len(references) < len(found) else _reference))
 
@@ -111,20 +124,21 @@ def read_patient(
         found = read_observation(resource, lookup, key)
         if found:
             facts.add(resource, found)
-    readings = _by_analyte(facts.of(Reading))
+    found_facts = notes.facts.by_type()
+    readings = _by_analyte(found_facts.of(Reading))
     return PatientRead(
         patient=Patient(
             as_of=as_of,
             born=born,
             sex=read_sex(person) if person is not None else None,
-            diagnoses=facts.of(Diagnosis),
-            medications=facts.of(MedicationOrder),
-            procedures=facts.of(PastProcedure),
-            services=facts.of(ServiceOrder),
-            allergies=facts.of(Allergy),
+            diagnoses=found_facts.of(Diagnosis),
+            medications=found_facts.of(MedicationOrder),
+            procedures=found_facts.of(PastProcedure),
+            services=found_facts.of(ServiceOrder),
+            allergies=found_facts.of(Allergy),
             readings=readings,
-            pregnancy=tuple(sorted(facts.of(PregnancyStatus), key=lambda status: status.taken, reverse=True)),
-            unusable=_unusable(facts.of(Problem), readings),
+            pregnancy=tuple(sorted(found_facts.of(PregnancyStatus), key=lambda status: status.taken, reverse=True)),
+            unusable=_unusable(found_facts.of(Problem), readings),
             gaps=_gaps(got, notes),
         ),
         dropped=notes.dropped,
@@ -164,16 +178,17 @@ def _sort(got: Mapping[str, Got], patient_id: str, notes: _Notes) -> _Pile:
 
 def _name(got: Mapping[str, Got], patient_id: str, notes: _Notes) -> None:
     """Notes the URNs by which the Bundles know the patient and what else they hold."""
+    names = notes.names  # not the notes themselves: they hold the index, and a circle would keep the whole body alive
     for one in got.values():
         for urn, resource in one.urns.items():
             pointer = read_reference(urn)
             if resource.get("resourceType") == "Patient" and resource.get("id") in (patient_id, None) and pointer:
-                notes.names.add(pointer.id)
+                names.add(pointer.id)
     notes.index.add(
         (resource, urn)
         for one in got.values()
         for urn, resource in one.urns.items()
-        if resource.get("resourceType") == "Medication" or belongs(resource, patient_id, notes.names)
+        if resource.get("resourceType") == "Medication" or belongs(resource, patient_id, names)
     )
 
 
