@@ -244,4 +244,11 @@ def _fhir_access(content: Mapping[str, Any], patient_id: str, warnings: list[str
     if not (_TOKEN.fullmatch(token) and kind.lower() == "bearer" and scope and subject):
         warnings.append("fhir-authorization-unusable")
         return FhirAccess(server=server, usable=False)
-    return FhirAccess(server=server, token=token, scopes=tuple(scope.split()))
+    seconds = authorization.get("expires_in")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        seconds = None  # some clients leave it out, or send a text: the call is short anyway
+    elif seconds <= 0:
+        warnings.append("fhir-token-expired")
+    return FhirAccess(
+        server=server, token=token, scopes=tuple(scope.split()), usable=seconds is None or seconds > 0, seconds=seconds
+    )

@@ -1,5 +1,6 @@
 """One hook call, one step per line: who, what, which orders, which record, what to say."""
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -52,11 +53,12 @@ class Parts:
 
 @dataclass(slots=True, kw_only=True)
 class _Watch:
-    """Where the time of a call goes, in milliseconds by stage."""
+    """Where the time of a call goes, in milliseconds by stage. When it is ``over`` no FHIR server is asked any more."""
 
     clock: Callable[[], float]
     started: float
     ms: dict[str, float] = field(default_factory=dict)
+    over: bool = False
     _last: float = 0.0
 
     def __post_init__(self) -> None:
@@ -66,6 +68,10 @@ class _Watch:
         now = self.clock()
         self.ms[stage] = round(self.ms.get(stage, 0.0) + (now - self._last) * 1000, 1)
         self._last = now
+
+    def deadline(self, seconds: float) -> Deadline:
+        """So many seconds after the start, or the end of the call if that comes first."""
+        return Deadline(clock=lambda: math.inf if self.over else self.clock(), at=self.started + seconds)
 
 
 def answer(
@@ -77,6 +83,15 @@ def answer(
         CallError: when it is refused.
     """
     watch = _Watch(clock=parts.clock, started=parts.clock(), ms=log.ms)
+    try:
+        return _answered(parts, service_id, authorization, body, log, watch)
+    finally:
+        watch.over = True
+
+
+def _answered(
+    parts: Parts, service_id: str, authorization: str | None, body: Callable[[], bytes], log: CallLog, watch: _Watch
+) -> wire.Json:
     services = services_at(service_id)
     caller = caller_of(parts, service_id, authorization, log)
     request = hook_request.parse(body(), service_id, tuple(service.hook for service in services))
@@ -84,7 +99,7 @@ def answer(
     watch.lap("parse")
     if request.silence:
         return _silence(request.silence, log)
-    reach = _reach(parts, request, caller, watch.started)
+    reach = _reach(parts, request, caller, watch)
     orders, medicines = _orders(parts, request, reach)
     log.dropped = orders.dropped
     watch.lap("orders")
@@ -143,14 +158,18 @@ def caller_of(parts: Parts, service_id: str, authorization: str | None, log: Cal
     return caller
 
 
-def _reach(parts: Parts, request: HookRequest, caller: Caller, started: float) -> Reach | None:
+def _reach(parts: Parts, request: HookRequest, caller: Caller, watch: _Watch) -> Reach | None:
     """How this call may ask a FHIR server; None when it may not."""
     access = fhir_client.allowed(request.fhir, caller)
     if access is None:
         return None
-    deadline = Deadline(clock=parts.clock, at=started + caller.budget_ms / 1000 * SHARE_OF_BUDGET)
+    budget = caller.budget_ms / 1000 * SHARE_OF_BUDGET
     return Reach(
-        access=access, fetch=parts.fetch, pool=parts.pool, deadline=deadline, max_pages=parts.settings.max_pages
+        access=access,
+        fetch=parts.fetch,
+        pool=parts.pool,
+        deadline=watch.deadline(budget if access.seconds is None else min(budget, access.seconds)),
+        max_pages=parts.settings.max_pages,
     )
 
 
