@@ -91,13 +91,13 @@ def _malformed(data: Path, rows: Iterable[ListedRow]) -> Iterator[Fault]:
         problem = code_problem(system, code) or ("" if normal_code(system, code) == code else "is not in normal form")
         if problem:
             yield row.fault(f"code {code!r}: {problem}")
-        elif system == LOINC and not _loinc_digit_fits(code):
+        elif system == LOINC and not loinc_digit_fits(code):
             yield row.fault(f"code {code!r} fails the check digit of LOINC")
         if not row["source"] or not row["checks"].isdecimal():
             yield row.fault("says no source, or not in how many it was found")
 
 
-def _loinc_digit_fits(code: str) -> bool:
+def loinc_digit_fits(code: str) -> bool:
     """Whether the digit after the hyphen is the one that LOINC computes: modulus 10, every second digit doubled."""
     digits = [int(digit) for digit in reversed(code.replace("-", ""))]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])

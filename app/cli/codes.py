@@ -43,7 +43,7 @@ def check(data: Path, *, counts: bool) -> None:
     click.echo(
         f"{rows} rows in {len({file for file, _ in found.counts})} files; compared: {', '.join(found.compared)}."
     )
-    click.echo(f"{found.unverified} rows rest on no source but general knowledge.")
+    click.echo(f"{found.unverified} rows were found in no source that can be relied on.")
     if describe is None:
         click.echo("ICD-10-CM labels were not compared: the development packages are not installed.")
     if found.faults:
