@@ -84,13 +84,13 @@ def answer(
     """
     watch = _Watch(clock=parts.clock, started=parts.clock(), ms=log.ms)
     try:
-        return _answered(parts, service_id, authorization, body, log, watch)
+        return _answered(parts, service_id, authorization, body, log=log, watch=watch)
     finally:
         watch.over = True
 
 
 def _answered(
-    parts: Parts, service_id: str, authorization: str | None, body: Callable[[], bytes], log: CallLog, watch: _Watch
+    parts: Parts, service_id: str, authorization: str | None, body: Callable[[], bytes], *, log: CallLog, watch: _Watch
 ) -> wire.Json:
     services = services_at(service_id)
     caller = caller_of(parts, service_id, authorization, log)
