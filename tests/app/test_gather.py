@@ -98,6 +98,14 @@ def test_what_was_sent_is_used_and_not_asked_again(ehr: FakeEhr, reach: Reach) -
     assert ehr.asked == []
 
 
+def test_what_a_bundle_names_by_urn_keeps_its_name() -> None:
+    entries = [("urn:uuid:1", CANCER), ("https://ehr.example/Condition/2", CLOT), ("urn:uuid:3", PERSON)]
+    sent = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
+    got = one(CONDITIONS, None, conditions=sent)
+    assert got.resources == (CANCER, CLOT)
+    assert got.urns == {"urn:uuid:1": CANCER, "urn:uuid:3": PERSON}
+
+
 @pytest.mark.parametrize(
     "nothing", [None, bundle(), {"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}]
 )

@@ -1,5 +1,7 @@
 """Everything that was got -> one Patient."""
 
+import gc
+
 import pytest
 
 from app.gather import Got
@@ -187,3 +189,66 @@ def test_the_mixed_record_of_one_patient():
     assert [m.reasons[0].topic for m in found.medications] == ["vte"]
     assert [s.reference for s in found.services] == ["ServiceRequest/s1"]
     assert found.readings["creatinine_mg_dl"][0].value
+
+
+# Bundles whose entries refer to each other by URN
+
+
+def by_urn(key: str, *entries: tuple[str, dict]) -> Got:
+    return Got(key=key, resources=tuple(r for _, r in entries if r["resourceType"] != "Patient"), urns=dict(entries))
+
+
+def test_a_medication_of_the_bundle_is_found_by_its_urn():
+    order = medication_request(None, medicationReference={"reference": "urn:uuid:8a"})
+    medication = {"resourceType": "Medication", "id": "m", "code": concept("1364445", RXNORM)}
+    got = by_urn("medications", ("urn:uuid:7b", order), ("urn:uuid:8a", medication))
+    found = read_patient({"medications": got}, "p1", AS_OF, books())
+    assert [(m.drug.name, m.unresolved) for m in found.patient.medications] == [("apixaban", False)]
+
+
+def test_a_reason_is_found_by_its_urn():
+    order = medication_request(reasonReference=[{"reference": "urn:uuid:9c"}])
+    got = {
+        "conditions": by_urn("conditions", ("urn:uuid:9c", condition())),
+        "medications": by_urn("medications", ("", order)),
+    }
+    (read_order,) = read_patient(got, "p1", AS_OF, books()).patient.medications
+    assert [meaning.topic for meaning in read_order.reasons] == ["vte"]
+
+
+@pytest.mark.parametrize(("identity", "diagnoses"), [("p1", 1), ("p2", 0)])
+def test_a_subject_by_urn_is_the_patient_only_when_the_bundle_says_so(identity, diagnoses):
+    clot = condition() | {"subject": {"reference": "urn:uuid:1a"}}
+    got = by_urn("conditions", ("urn:uuid:1a", {"resourceType": "Patient", "id": identity}), ("urn:uuid:2b", clot))
+    found = read_patient({"conditions": got}, "p1", AS_OF, books())
+    assert (len(found.patient.diagnoses), found.dropped) == (diagnoses, 1 - diagnoses)
+
+
+def test_what_is_read_in_two_waves_is_what_is_read_in_one():
+    first = {
+        "patient": Got(key="patient", resources=(PERSON,)),
+        "conditions": Got(key="conditions", resources=(condition(),)),
+    }
+    order = medication_request(reasonReference=[{"reference": "Condition/c1"}])
+    other = Got(key="medications", resources=(order, resource("MedicationRequest", "m2", patient="p2")))
+    earlier = read_patient(first, "p1", AS_OF, books())
+    assert read_patient({"medications": other}, "p1", AS_OF, books(), earlier) == read_patient(
+        first | {"medications": other}, "p1", AS_OF, books()
+    )
+
+
+def test_reading_leaves_no_circle_so_that_a_body_goes_with_its_call():
+    got = {
+        "conditions": by_urn(
+            "conditions", ("urn:uuid:1a", condition()), ("urn:uuid:2b", {"resourceType": "Medication"})
+        ),
+        "medications": by_urn("medications", ("urn:uuid:3c", medication_request())),
+    }
+    read_patient(got, "p1", AS_OF, books())
+    gc.collect()
+    gc.disable()
+    try:
+        read_patient(got, "p1", AS_OF, books())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
