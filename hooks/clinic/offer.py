@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from hooks.clinic import wording
 from hooks.clinic.blocks import is_allergic
@@ -227,7 +227,7 @@ def _exact_lines(doses: Sequence[tuple[PhaseDose, date, date]]) -> tuple[str, ..
     names = {"month-1": "Month 1", "months-2-6": "Months 2-6", "beyond": "Beyond month 6"}
     return tuple(
         f"{names[d.phase]}, {first} to {last}: band {wording.dose(d.due_iu, 'IU')} once daily "
-        f"(exact {wording.dose(d.exact_due_iu.to_integral_value(rounding=ROUND_FLOOR), 'IU')})."
+        f"(exact {wording.dose(d.exact_due_iu.to_integral_value(rounding=ROUND_HALF_UP), 'IU')})."
         for d, first, last in doses
     )
 
