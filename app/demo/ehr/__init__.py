@@ -17,7 +17,7 @@ from app.demo.charts import Charts
 from app.demo.ehr import order_list
 from app.demo.ehr.card_view import answer_view
 from app.demo.ehr.chart import chart
-from app.demo.ehr.picture import PictureMissingError, svg
+from app.demo.ehr.picture import PictureMissingError, can_draw, svg
 from app.demo.ehr.roster import Story, stories
 from app.demo.ehr.therapy import Therapy, therapy
 from app.errors import BadRequestError, UnknownPathError
@@ -49,6 +49,7 @@ def blueprint(fixtures: Path, today: Callable[[], date], *, knowledge: Knowledge
             story=story,
             chart=chart(charts.chart(patient_id), today()),
             therapy=_therapy(charts, patient_id, today(), knowledge, guideline),
+            can_draw=can_draw(),
             groups=order_list.groups(story),
         )
 

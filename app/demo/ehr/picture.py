@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 from app.demo.ehr.therapy import Bar, Mark, Point, Therapy
@@ -19,10 +20,19 @@ _PLATELETS, _CLEARANCE = "#6b3fa0", "#00695c"
 _LIMIT = "#a4121a"
 _CLOT_ROW = "Thrombosis"
 _BREAK = "|"
+_HALO: Spec = {"stroke": "white", "strokeWidth": 5, "strokeJoin": "round", "aria": False}
+"""Under words, so that a line behind them does not strike them out."""
+_YEAR = "datum.index === 0 || month(datum.value) === 0 ? timeFormat(datum.value, '%Y') : ''"
+_MONTH = f"[timeFormat(datum.value, '%b'), {_YEAR}]"
 
 
 class PictureMissingError(Exception):
     """The library that draws is not installed (``pip install cat-cds[demo]``)."""
+
+
+def can_draw() -> bool:
+    """Whether the library that draws is installed."""
+    return find_spec("vl_convert") is not None
 
 
 def svg(therapy: Therapy) -> str:
@@ -127,6 +137,7 @@ def _clot(clot: Mark, therapy: Therapy) -> list[Spec]:
             "mark": {"type": "point", "shape": "diamond", "filled": True, "size": 190, "color": _CLOT, "opacity": 1},
             "encoding": place,
         },
+        {"data": data, "mark": {**label, **_HALO}, "encoding": {**place, "text": {"field": "words"}}},
         {"data": data, "mark": label, "encoding": {**place, "text": {"field": "words"}}},
     ]
 
@@ -250,7 +261,7 @@ def _milestones(therapy: Therapy) -> list[Spec]:
 
 def _time(field: str, therapy: Therapy, *, labels: bool = False) -> Spec:
     domain = [_when(therapy.first), _when(therapy.last)]
-    axis: Spec = {"title": None, "format": "%b %Y", "tickCount": "month", "labelOverlap": True}
+    axis: Spec = {"title": None, "labelExpr": _MONTH, "tickCount": "month", "labelOverlap": True}
     return {
         "field": field,
         "type": "temporal",

@@ -12,12 +12,16 @@ from app.demo.ehr.chart import name_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One patient of the list. ``order`` is the one that the story is about, {} when there is none."""
+    """One patient of the list. ``order`` is the one that the story is about, {} when there is none.
+
+    ``is_lesson``: it shows a rule at work, and is not the twin of one that does.
+    """
 
     id: str
     name: str
     story: str = ""
     order: Mapping[str, Any] = field(default_factory=dict)
+    is_lesson: bool = False
 
 
 def stories(charts: Charts) -> tuple[Story, ...]:
@@ -37,4 +41,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _story(row: Mapping[str, Any]) -> Story:
-    return Story(id=row["id"], name=row["name"], story=row["story"], order=row.get("order", {}))
+    return Story(
+        id=row["id"], name=row["name"], story=row["story"], order=row.get("order", {}), is_lesson="rule" in row
+    )

@@ -5,12 +5,14 @@ import { post, record, serviceId, uuid } from "./service.js";
 const $ = (id) => document.getElementById(id);
 const { patient, service } = document.body.dataset;
 const USER = "Practitioner/demo";
+const EVENTS = { "patient-view": "Chart opened", "order-select": "Order picked", "order-sign": "Signing" };
 const UNREACHABLE = "http://127.0.0.1:9/fhir";
 
 const drafts = new Map(); // "MedicationRequest/draft-1" -> resource
 let answers = []; // what the profiles said last: {profile, base, id, status, body, ms}
 let fired = 0;
 let written = 0;
+let last = { hook: "patient-view", selections: [] };
 let warned = false; // the cards of this signing have been seen
 
 // --- calls ---------------------------------------------------------------------------------------------------------
@@ -19,6 +21,8 @@ function chosen() {
   const names = [...$("profile").options].map((one) => one.value).filter((name) => name !== "both");
   return $("profile").value === "both" ? names : [$("profile").value];
 }
+
+const named = (profile) => [...$("profile").options].find((one) => one.value === profile).textContent;
 
 function context(hook, selections) {
   const about = { userId: USER, patientId: patient };
@@ -32,7 +36,7 @@ async function ask(profile, hook, request) {
   const base = `${service}/profiles/${profile}/cds-services`;
   const id = await serviceId(base, hook);
   const answer = await post(`${base}/${id}`, request);
-  return { profile, base, id, ...answer };
+  return { profile, title: named(profile), base, id, ...answer };
 }
 
 /** Fire a hook for the chosen profiles and show the cards; what comes after a newer call is dropped. */
@@ -40,12 +44,12 @@ async function fire(hook, selections = []) {
   const turn = ++fired;
   const fhirServer = $("fhir-down").checked ? UNREACHABLE : `${location.origin}/fhir`;
   const request = { hook, hookInstance: uuid(), fhirServer, context: context(hook, selections) };
-  $("status").textContent = `${hook}: asking…`;
+  $("status").textContent = `${EVENTS[hook]}: asking…`;
   const got = await Promise.all(chosen().map((profile) => ask(profile, hook, request)));
   got.forEach((one) => record(`${hook}, ${one.profile}`, request, one));
   if (turn !== fired) return got;
   answers = got;
-  const shown = answers.map(({ profile, status, body }) => ({ profile, status, body }));
+  const shown = answers.map(({ title, status, body }) => ({ profile: title, status, body }));
   const page = await fetch("/ehr/cards", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -54,12 +58,10 @@ async function fire(hook, selections = []) {
   const html = await page.text();
   if (turn !== fired) return got;
   show(html);
-  $("status").textContent = `${hook}: ${counted()}, ${Math.max(...got.map((one) => one.ms))} ms`;
+  $("status").textContent = `${EVENTS[hook]}: ${counted()}, ${Math.max(...got.map((one) => one.ms))} ms`;
   last = { hook, selections };
   return got;
 }
-
-let last = { hook: "patient-view", selections: [] };
 
 const rendered = window.trustedTypes?.createPolicy("cards", { createHTML: (html) => html });
 
@@ -71,11 +73,12 @@ function show(html) {
 
 function counted() {
   if (document.querySelector("#cards .failure")) return "not checked";
-  const words = ["critical", "warning", "info"]
-    .map((level) => [level, document.querySelectorAll(`#cards .card.${level}`).length])
-    .filter(([, count]) => count)
-    .map(([level, count]) => `${count} ${level}`);
-  return words.length ? `${words.join(", ")} card${words.length === 1 && words[0].startsWith("1 ") ? "" : "s"}` : "no cards";
+  const all = document.querySelectorAll("#cards .card").length;
+  const levels = ["critical", "warning", "info"]
+    .map((level) => [document.querySelectorAll(`#cards .card.${level}`).length, level])
+    .filter(([count]) => count)
+    .map(([count, level]) => `${count} ${level}`);
+  return all ? `${all} card${all === 1 ? "" : "s"} (${levels.join(", ")})` : "no cards";
 }
 
 // --- orders --------------------------------------------------------------------------------------------------------
