@@ -161,7 +161,7 @@ def _signed(token: str, client: Client, keys: Sequence[Json], algorithm: str) ->
                     "verify_nbf": False,
                 },
             )
-        except jwt.InvalidSignatureError:
+        except jwt.DecodeError:  # the parts have been read before: what is wrong is the signature
             continue
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             raise _RefusedToken("claims") from None
