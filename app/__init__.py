@@ -63,6 +63,7 @@ def create_app(
     from app.fhir_client import FhirClient
     from app.metrics import Metrics, and_counted
     from app.outbound import Outbound
+    from app.pages import feedback
     from app.routes import staff
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
@@ -74,7 +75,7 @@ def create_app(
     ca_file = str(settings.ca_file) if settings.ca_file else None
     client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
     read_keys = key_sets.reader(Outbound(connections=KEY_THREADS, ca_file=ca_file), clock)
-    metrics = Metrics()
+    metrics = Metrics(lost_notes=lambda: ledger.notes.dropped)
     parts = routes.Parts(
         settings=settings,
         knowledge=knowledge,
@@ -101,6 +102,7 @@ def create_app(
     )
     app.register_blueprint(routes.blueprint(parts))
     app.register_blueprint(staff.blueprint(settings, metrics))
+    app.register_blueprint(feedback.blueprint(settings, knowledge, ledger.database))
     app.register_blueprint(pages.blueprint(knowledge, settings.public_url, lambda: today(settings.timezone)))
     if settings.demo:
         from app.demo.joining import join

@@ -21,7 +21,7 @@ class CallLog:
     "code:indicator" of the cards; ``broken_rules`` those that raised; ``dropped`` counts resources of other patients.
     ``cause`` is one word of ours on why the caller was not believed; ``profile`` the guideline that was followed.
     ``silent_rules`` and ``held_rules`` are those whose cards were kept back (silent mode, repeat-alert control);
-    ``feedback`` counts what became of cards, as "code:outcome".
+    ``feedback`` counts what became of cards: accepted, overridden, or unmatched when the card is none of ours.
     ``error`` is the kind of an unforeseen exception and the place in our code, never its words.
     """
 

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardOutcome:
-    """What became of one card. ``at`` is UTC without a zone.
+    """What became of one card. ``at`` is UTC.
 
     ``suggestions`` are the ids of those accepted. ``reason_code`` is empty when no reason was picked,
     ``comment`` when none was written; it is free text of a clinician and never logged.
@@ -114,7 +114,7 @@ def _instant(text: str, where: str, faults: _Faults) -> datetime | None:
     except (ValueError, OverflowError):
         faults.wrong.append(where)
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.astimezone(UTC)
 
 
 def _offset(zone: str) -> timedelta:

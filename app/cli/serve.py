@@ -120,8 +120,13 @@ def _options(listener: socket.socket, workers: int) -> dict[str, Any]:
         "graceful_timeout": 10,
         "loglevel": "warning",
         "proc_name": "cat-cds",
+        "worker_exit": _write_what_is_queued,
         "control_socket_disable": True,
     }
+
+
+def _write_what_is_queued(_arbiter: object, worker: Any) -> None:  # noqa: ANN401 - a worker of gunicorn
+    worker.app.load().extensions["cat-cds"].close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

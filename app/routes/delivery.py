@@ -15,11 +15,11 @@ from app.store.notes import Fate, Note, Repeat, Shown
 from app.store.opening import Ledger
 from app.store.repeats import overridden
 from hooks.card import Card
-from hooks.cards import DATA_RULE, cards
+from hooks.cards import cards
 from hooks.decide import Outcome, decide
 from hooks.facts import Dose, MedicationOrder, Orders, Patient, ServiceOrder
 from hooks.finding import Finding, Urgency
-from hooks.guidelines import Profile
+from hooks.guidelines import DATA_RULE, Profile
 from hooks.knowledge import Knowledge
 
 SECONDS_A_DAY = 86_400

@@ -16,8 +16,8 @@ from app.store.feedback import Event, save
 
 LONGEST_BODY = 1_000_000
 LONGEST_COMMENT = 10_000
-UNKNOWN_RULE = "unknown"
-"""Stands for the rule of a card that is not ours, or of a rule that is no more."""
+UNMATCHED = "unmatched"
+"""Counted for a card that is none of ours."""
 OTHER = "other"
 """Stands for a code of a client's own that is no plain code: it could hold free text."""
 
@@ -37,13 +37,12 @@ def receive(parts: Parts, service_id: str, authorization: str | None, body: Call
     if len(content) > LONGEST_BODY:
         raise TooLargeError("The body is too long.")
     events = [_event(parts, one, caller.name, service_id) for one in feedback_request.parse(content)]
-    received_at = datetime.fromtimestamp(parts.now(), UTC).replace(tzinfo=None)
+    received_at = datetime.fromtimestamp(parts.now(), UTC)
     try:
         save(parts.ledger.database, events, received_at=received_at, key=parts.settings.card_secret)
     except StoreDownError:
         raise UnavailableError("The feedback could not be stored. Send it again.") from None
-    codes = {row.number: row.code for row in parts.knowledge.rules}
-    log.feedback = dict(Counter(f"{codes.get(event.rule, UNKNOWN_RULE)}:{event.outcome}" for event in events))
+    log.feedback = dict(Counter(event.outcome if event.rule else UNMATCHED for event in events))
 
 
 def _event(parts: Parts, told: CardOutcome, client: str, service_id: str) -> Event:

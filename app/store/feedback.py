@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from app.store.tables import ACCEPTED, COMMENTS, FEEDBACK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One outcome of one card. Times are UTC without a zone.
+    """One outcome of one card. Times have a zone; the store keeps them in UTC.
 
     ``card`` is empty and ``rule`` and ``profile`` are 0 when the card is none of ours. ``told`` is what tells one
     event from another; only a keyed hash of it is stored. ``comment`` is None when it is not to be stored.
@@ -63,8 +63,9 @@ def _save(connection: sa.Connection, event: Event, received_at: datetime, key: b
         "reason_code": event.reason_code,
         "reason_system": event.reason_system,
         "commented": event.commented,
-        "outcome_at": event.outcome_at,
-        "received_at": received_at,
+        "outcome_at": _utc(event.outcome_at),
+        "outcome_day": _utc(event.outcome_at).date(),
+        "received_at": _utc(received_at),
     }
     statement = insert(connection, FEEDBACK).values(row).on_conflict_do_nothing().returning(FEEDBACK.c.id)
     if connection.scalar(statement) is None:
@@ -74,3 +75,7 @@ def _save(connection: sa.Connection, event: Event, received_at: datetime, key: b
     if event.comment:
         connection.execute(COMMENTS.insert().values(feedback=identity, words=event.comment))
     return True
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,7 +77,7 @@ def _lines(connection: sa.Connection, client: str | None, since: date | None) ->
         one = line(row.day, row.rule, row.client)
         setattr(one, row.fate, getattr(one, row.fate) + row.number)
     for row in _feedback(connection, client, since):
-        one = line(date.fromisoformat(str(row.day)), row.rule, row.client)
+        one = line(row.outcome_day, row.rule, row.client)
         setattr(one, row.outcome, getattr(one, row.outcome) + row.number)
         if row.outcome == "overridden":
             one.reasons[_reason(row)] += row.number
@@ -101,13 +101,11 @@ def _shown(connection: sa.Connection, client: str | None, since: date | None) ->
 
 
 def _feedback(connection: sa.Connection, client: str | None, since: date | None) -> Iterator[Any]:
-    day = sa.func.date(FEEDBACK.c.outcome_at)
-    columns = (FEEDBACK.c.rule, FEEDBACK.c.client, FEEDBACK.c.outcome)
+    columns = (FEEDBACK.c.outcome_day, FEEDBACK.c.rule, FEEDBACK.c.client, FEEDBACK.c.outcome)
     reason = (FEEDBACK.c.reason_system, FEEDBACK.c.reason_code, FEEDBACK.c.commented)
-    query = sa.select(day.label("day"), *columns, *reason, sa.func.count().label("number"))
-    query = query.group_by(day, *columns, *reason)
+    query = sa.select(*columns, *reason, sa.func.count().label("number")).group_by(*columns, *reason)
     if client is not None:
         query = query.where(FEEDBACK.c.client == client)
     if since is not None:
-        query = query.where(FEEDBACK.c.outcome_at >= datetime.combine(since, time.min))
+        query = query.where(FEEDBACK.c.outcome_day >= since)
     yield from connection.execute(query)

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app import auth
-from app.auth import SeenTokens, Verify, with_clients
+from app.auth import Verify, with_clients
 from app.clients import Client
-from app.errors import NotAuthenticatedError
+from app.errors import NotAuthenticatedError, UnavailableError
 from app.settings import Settings
+from app.store.database import StoreDownError
 
 NOW = 1_800_000_000.0
 ISSUER = "https://ehr.example"
@@ -60,13 +61,28 @@ def token(key: PrivateKeyTypes | str = EC_KEY, alg: str = "ES384", kid: str | No
     return jwt.encode(claims(**changes), key, algorithm=alg, headers=header)  # type: ignore[arg-type]
 
 
-def verifier(*clients: Client, now: float = NOW) -> Verify:
+class Seen:
+    """Tokens seen so far; a store that is down when told so."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.down = down
+        self.tokens: set[tuple[str, str]] = set()
+
+    def __call__(self, issuer: str, jti: str, _expires: float) -> bool:
+        if self.down:
+            raise StoreDownError
+        known = (issuer, jti) in self.tokens
+        self.tokens.add((issuer, jti))
+        return known
+
+
+def verifier(*clients: Client, now: float = NOW, seen: Seen | None = None) -> Verify:
     return with_clients(
         clients or (CLIENT,),
         Settings(card_key="k" * 32),
         now=lambda: now,
         keys=lambda _client, kid: [key for key in KEYS if key["kid"] == kid],
-        seen=SeenTokens(now=lambda: now),
+        seen=seen or Seen(),
     )
 
 
@@ -185,15 +201,23 @@ def test_a_token_is_good_once() -> None:
     verify(f"Bearer {token(jti='j2')}", URL)
 
 
-def test_a_used_token_is_remembered_until_it_has_expired_and_per_issuer() -> None:
-    now = [0.0]
-    seen = SeenTokens(now=lambda: now[0])
-    assert not seen("a", "j", 1000.0)
-    assert not seen("b", "j", 1000.0)
-    now[0] = 999.0
-    assert seen("a", "j", 1000.0)
-    now[0] = 1400.0
-    assert not seen("a", "j", 2000.0)
+def test_a_test_kit_may_use_a_token_again_when_its_entry_says_so() -> None:
+    verify = verifier(CLIENT.model_copy(update={"jti_reuse": True}), seen=Seen(down=True))
+    assert verify(f"Bearer {token()}", URL) == verify(f"Bearer {token()}", URL)
+
+
+def test_while_the_store_is_down_the_caller_is_to_try_again_unless_its_entry_says_accept() -> None:
+    with pytest.raises(UnavailableError) as caught:
+        verifier(seen=Seen(down=True))(f"Bearer {token()}", URL)
+    assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "5"})
+    trusting = CLIENT.model_copy(update={"jti_when_store_is_down": "accept"})
+    assert verifier(trusting, seen=Seen(down=True))(f"Bearer {token()}", URL).name == "ehr"
+
+
+def test_a_store_that_is_down_does_not_let_a_wrong_token_in() -> None:
+    trusting = CLIENT.model_copy(update={"jti_when_store_is_down": "accept"})
+    with pytest.raises(NotAuthenticatedError):
+        verifier(trusting, seen=Seen(down=True))(f"Bearer {token(OTHER_EC_KEY)}", URL)
 
 
 def test_a_tenant_that_is_not_listed_is_not_believed() -> None:

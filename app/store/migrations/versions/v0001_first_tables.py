@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("reason_system", sa.Text, nullable=False),
         sa.Column("commented", sa.Boolean, nullable=False),
         sa.Column("outcome_at", sa.DateTime, nullable=False),
+        sa.Column("outcome_day", sa.Date, nullable=False),
         sa.Column("received_at", sa.DateTime, nullable=False),
     )
     op.create_index("feedback_by_card", "feedback", ["card"])
