@@ -13,7 +13,8 @@ from app import order_resource
 from app.clients import DeleteForm, ReplaceForm
 from app.identity import Identity, uuid_of
 from hooks.card import Card
-from hooks.cards import SUMMARY_UNITS, shorten
+from hooks.cards import shorten
+from hooks.guidelines import SUMMARY_UNITS
 from hooks.proposal import Proposal
 
 Json = dict[str, Any]

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hooks.card import Card
 from hooks.decide import Outcome
 from hooks.facts import Patient
 from hooks.finding import CannotTell, Finding, Urgency
-from hooks.guidelines import Profile, Text
+from hooks.guidelines import DATA_RULE, MARK_OF_DOUBT, SUMMARY_UNITS, Profile, Text, units
 from hooks.knowledge import Knowledge
 from hooks.proposal import Proposal
 
-SUMMARY_UNITS = 139
 MOST_CARDS = 4
-DATA_RULE = "data-not-usable"
+LONGEST_LINE = 400
+"""UTF-16 units of one line of a card; longer ones come only from labels that nobody would read."""
+SHORTEST_SLOT = 12
+ITEM_UNITS = 80
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
-_LINK = re.compile(r"(?i)\b(javascript:|data:|vbscript:|https?:|ftp:|mailto:|www\.)")
+_LINK = re.compile(r"(?i)(javascript:|data:|vbscript:|https?:|ftp:|mailto:|xmpp:|www\.)")
+_ADDRESS = re.compile(r"(?<=\S)@(?=\S)")
+_LIST_MARK = re.compile(r"^(?:([-+])|(\d{1,9})([.)])(?=\s|$))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +38,9 @@ class Point:
     appended: bool = False
 
     @property
-    def rank(self) -> tuple[int, bool, int, int, str]:
-        """What sorts it: urgency first, then lesser points last, then the order of the rules, then the draft's name."""
-        return -self.urgency, self.appended, self.outcome.rule.step, self.outcome.rule.rank, self.outcome.order
+    def rank(self) -> tuple[int, bool, int, int]:
+        """What sorts it: urgency first, then lesser points last, then the order of the rules."""
+        return -self.urgency, self.appended, self.outcome.rule.step, self.outcome.rule.rank
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,81 +53,77 @@ class _Pile:
 
 def cards(outcomes: Sequence[Outcome], patient: Patient, profile: Profile, knowledge: Knowledge) -> tuple[Card, ...]:
     """The cards for a response, the most urgent first; none when every rule was checked and had nothing to say."""
-    points = [p for o in outcomes if (p := _point(o)) is not None]
-    points = _with_data_point(points, outcomes, profile, knowledge)
-    on_view = all(not o.order for o in outcomes)
-    piles = _piles(points, on_view=on_view)
-    made = [_card(pile, patient, profile, knowledge, on_view=on_view) for pile in piles]
-    return tuple(made)
-
-
-def _point(outcome: Outcome) -> Point | None:
-    finding = outcome.answer
-    if not isinstance(finding, Finding):
-        return None
-    text = outcome.evidence.texts[finding.text]
-    return _worded(outcome, finding, text)
+    outcomes = sorted(outcomes, key=lambda o: o.order)  # whatever the order in which the drafts came
+    told = _with_data_finding(outcomes, profile, knowledge)
+    points = [_worded(o, o.answer, o.evidence.texts[o.answer.text]) for o in told if isinstance(o.answer, Finding)]
+    on_view = all(o.on_view for o in outcomes)
+    return tuple(_card(pile, patient, profile, knowledge, on_view=on_view) for pile in _piles(points, on_view=on_view))
 
 
 def _worded(outcome: Outcome, finding: Finding, text: Text) -> Point:
-    summary = text.summary.format_map(finding.slots)
-    if finding.doubts:
-        summary = _suffixed(summary, f" ({', '.join(finding.doubts)})")
-    safe = {name: escape(value) for name, value in finding.slots.items()}
+    safe = {name: escape(shorten(value, LONGEST_LINE)) for name, value in finding.slots.items()}
     return Point(
         outcome=outcome,
         urgency=finding.urgency,
-        summary=shorten(summary),
-        because=tuple(escape(line) for line in finding.because),
+        summary=_fitted(text.summary, finding),
+        because=tuple(escape(shorten(line, LONGEST_LINE)) for line in finding.because),
         advice=tuple(line.format_map(safe) for line in text.advice),
-        notes=tuple(escape(line) for line in finding.notes),
+        notes=tuple(escape(shorten(line, LONGEST_LINE)) for line in finding.notes),
         today=text.today,
         proposals=finding.proposals,
         appended=text.appended,
     )
 
 
-def _with_data_point(
-    points: list[Point], outcomes: Sequence[Outcome], profile: Profile, knowledge: Knowledge
-) -> list[Point]:
-    """What rules could not tell, and rules that broke, join the one card about data that could not be used."""
-    told = [p for p in points if p.outcome.rule.code == DATA_RULE]
-    lines = [line for p in told for line in p.because]
-    more = [escape(line) for o in outcomes if isinstance(o.answer, CannotTell) for line in o.answer.missing]
+def _fitted(template: str, finding: Finding) -> str:
+    """The summary with its slots filled: a long value is cut before the advice is, and doubt is always marked."""
+    slots = dict(finding.slots)
+    doubts = (f" ({', '.join(finding.doubts)})", MARK_OF_DOUBT) if finding.doubts else ("",)
+    for doubt in doubts:
+        if units(template.format_map(slots) + doubt) <= SUMMARY_UNITS:
+            return shorten(template.format_map(slots) + doubt)
+    mark = doubts[-1]
+    for name in sorted(slots, key=lambda n: units(slots[n]), reverse=True):
+        excess = units(template.format_map(slots) + mark) - SUMMARY_UNITS
+        uses = template.count(f"{{{name}}}")
+        if excess > 0 and uses:
+            slots[name] = shorten(slots[name], max(units(slots[name]) - -(-excess // uses), SHORTEST_SLOT))
+    return shorten(template.format_map(slots) + mark)
+
+
+def _with_data_finding(outcomes: Sequence[Outcome], profile: Profile, knowledge: Knowledge) -> list[Outcome]:
+    """What rules could not tell, and rules that broke, join the one finding about data that could not be used."""
+    evidence = profile.rules[DATA_RULE]
+    told = [(o, o.answer) for o in outcomes if o.rule.code == DATA_RULE and isinstance(o.answer, Finding)]
+    lines = list(dict.fromkeys(line for _, finding in told for line in finding.because))
+    more = [line for o in outcomes if isinstance(o.answer, CannotTell) for line in o.answer.missing]
     more += [f"rule {o.rule.code} failed and was not checked" for o in outcomes if o.error]
     extra = [line for line in dict.fromkeys(more) if line and not _is_said(line, lines)]
     if not extra and len(told) <= 1:
-        return points
-    rest = [p for p in points if p.outcome.rule.code != DATA_RULE]
-    evidence = profile.rules.get(DATA_RULE)
-    if evidence is None:
-        return rest
-    if told:
-        first = max(told, key=lambda p: p.urgency)
-        because = tuple(dict.fromkeys([*lines, *extra]))
-        return [*rest, _replace_because(first, because)]
-    source = next(o for o in outcomes if o.error or isinstance(o.answer, CannotTell))
-    outcome = Outcome(rule=knowledge.rule(DATA_RULE), evidence=evidence, order=source.order, answer=None)
-    finding = evidence.finding(slots={"item": unescape(extra[0])}, because=tuple(unescape(line) for line in extra))
-    return [*rest, _worded(outcome, finding, evidence.texts["main"])] if finding else rest
+        return list(outcomes)
+    rest = [o for o in outcomes if not (o.rule.code == DATA_RULE and isinstance(o.answer, Finding))]
+    first, finding = max(told, key=lambda pair: pair[1].urgency, default=(None, None))
+    if first is None or finding is None:
+        source = next(o for o in outcomes if o.error or isinstance(o.answer, CannotTell))
+        first = replace(source, rule=knowledge.rule(DATA_RULE), evidence=evidence, error="")
+    because = (*lines, *extra)
+    slots = {"item": _in_brief(because)}
+    made = evidence.finding(finding.text if finding else "main", slots=slots, because=because)
+    if made is None:
+        return list(outcomes)
+    return [*rest, replace(first, answer=replace(made, urgency=finding.urgency if finding else made.urgency))]
+
+
+def _in_brief(lines: Sequence[str]) -> str:
+    """The first line, and how many more there are."""
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return shorten(lines[0], ITEM_UNITS) + more
 
 
 def _is_said(line: str, lines: Iterable[str]) -> bool:
     """Whether a line about the same item is there already."""
     item = line.split(":", 1)[0]
     return any(line == said or said.split(":", 1)[0] == item for said in lines)
-
-
-def _replace_because(point: Point, because: tuple[str, ...]) -> Point:
-    return Point(
-        outcome=point.outcome,
-        urgency=point.urgency,
-        summary=point.summary,
-        because=because,
-        advice=point.advice,
-        notes=point.notes,
-        today=point.today,
-    )
 
 
 def _piles(points: list[Point], *, on_view: bool) -> list[_Pile]:
@@ -168,7 +168,7 @@ def _card(pile: _Pile, patient: Patient, profile: Profile, knowledge: Knowledge,
     first = pile.points[0]
     rule, evidence = first.outcome.rule, first.outcome.evidence
     codes = tuple(dict.fromkeys([*(p.outcome.rule.code for p in pile.points), *pile.absorbed]))
-    proposals = next((p.proposals for p in pile.points if p.proposals), ())
+    proposals = _proposals(pile)
     reasons = dict.fromkeys(r for p in pile.points for r in p.outcome.evidence.override_reasons)
     warns = first.urgency > Urgency.INFO
     return Card(
@@ -188,6 +188,15 @@ def _card(pile: _Pile, patient: Patient, profile: Profile, knowledge: Knowledge,
         proposals=proposals,
         override_reasons=tuple(knowledge.override_reasons[r] for r in reasons) if warns else (),
     )
+
+
+def _proposals(pile: _Pile) -> tuple[Proposal, ...]:
+    """The buttons of the first rule on the card that has some, of each draft that it is about."""
+    first = next((p for p in pile.points if p.proposals), None)
+    if first is None:
+        return ()
+    same = [p for p in pile.points if p.outcome.rule.code == first.outcome.rule.code]
+    return tuple(dict.fromkeys(proposal for p in same for proposal in p.proposals))
 
 
 def _summary(pile: _Pile, *, on_view: bool) -> str:
@@ -222,31 +231,20 @@ def _detail(
 
 
 def escape(text: str) -> str:
-    """Text from the record made harmless in Markdown: no markup, no HTML, no links, one line."""
-    flat = " ".join(text.split())
-    flat = "".join(c for c in flat if c.isprintable())
+    """Text from the record made harmless in Markdown: no markup, no HTML, no list, no link that a viewer makes."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    flat = _ADDRESS.sub(" @ ", flat)
     flat = _SPECIAL.sub(lambda m: "&amp;" if m[1] == "&" else "&lt;" if m[1] == "<" else f"\\{m[1]}", flat)
+    flat = _LIST_MARK.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", flat)
     return _LINK.sub(lambda m: f"{m[1][:-1]}\\{m[1][-1]}", flat)
 
 
-def unescape(text: str) -> str:
-    """The plain text of an escaped line (for a summary, which is plain)."""
-    return re.sub(r"\\(.)", r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
-
-
-def shorten(text: str, units: int = SUMMARY_UNITS) -> str:
-    """Plain text cut at a word to fewer than 140 UTF-16 units (the strictest reading of the specification)."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if _units(flat) <= units:
+def shorten(text: str, most: int = SUMMARY_UNITS) -> str:
+    """Plain text cut at a word to at most so many UTF-16 units (by default what a summary may have)."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * most]).split())
+    if units(flat) <= most and len(text) <= 8 * most:
         return flat
-    while flat and _units(flat) > units - 1:
+    flat = flat[:most]
+    while flat and units(flat) > most - 1:
         flat = flat.rsplit(" ", 1)[0] if " " in flat else flat[:-1]
     return f"{flat.rstrip(' ,;:')}…"
-
-
-def _suffixed(summary: str, suffix: str) -> str:
-    return summary + suffix if _units(summary + suffix) <= SUMMARY_UNITS else summary
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2

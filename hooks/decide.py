@@ -8,19 +8,24 @@ from hooks.finding import Answer, Finding, Urgency
 from hooks.guidelines import Evidence, Profile
 from hooks.knowledge import Knowledge
 from hooks.rulebook import RuleRow
-from hooks.rules import RULES, Check
+from hooks.rules import RULES
 
 __all__ = ["Outcome", "decide", "may_concern"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one rule answered about one case. ``error`` names the kind of failure of a rule that raised."""
+    """What one rule answered about one case.
+
+    ``order`` is the draft's reference, ``on_view`` whether the chart was only opened. ``error`` names the kind of
+    failure of a rule that raised.
+    """
 
     rule: RuleRow
     evidence: Evidence
     order: str
     answer: Answer
+    on_view: bool = False
     error: str = ""
     treatment_day: str = ""
 
@@ -41,14 +46,14 @@ def decide(hook: str, patient: Patient, orders: Orders, profile: Profile, knowle
     return tuple(outcomes)
 
 
-def _outcome(row: RuleRow, case: Case, profile: Profile, check: Check | None = None) -> Outcome:
+def _outcome(row: RuleRow, case: Case, profile: Profile) -> Outcome:
     evidence = profile.rules[row.code]
     order = case.order.reference if case.order else ""
     day = case.picture.treatment.day
     error = ""
     answer: Answer = None
     try:
-        answer = (check or RULES[row.code])(case, evidence)
+        answer = RULES[row.code](case, evidence)
     except Exception as fault:  # noqa: BLE001 - a broken rule is reported on the card and in the log, never swallowed
         error = type(fault).__name__
     if isinstance(answer, Finding):
@@ -56,7 +61,13 @@ def _outcome(row: RuleRow, case: Case, profile: Profile, check: Check | None = N
         if case.on_patient_view:
             answer = replace(answer, urgency=min(answer.urgency, Urgency.WARNING))
     return Outcome(
-        rule=row, evidence=evidence, order=order, answer=answer, error=error, treatment_day=str(day) if day else ""
+        rule=row,
+        evidence=evidence,
+        order=order,
+        answer=answer,
+        on_view=case.on_patient_view,
+        error=error,
+        treatment_day=str(day) if day else "",
     )
 
 
@@ -65,8 +76,10 @@ def _soften(finding: Finding, row: RuleRow, picture: Picture) -> Finding:
     doubts = picture.uncertainties if row.softened else ()
     if not doubts:
         return finding
-    note = f"Lowered one level: {', '.join(doubts)}. Confirm before acting."
-    return replace(finding, urgency=finding.urgency.lowered(), notes=(*finding.notes, note), doubts=doubts)
+    lowered = finding.urgency.lowered()
+    head = "Lowered one level" if lowered < finding.urgency else "Not sure"
+    note = f"{head}: {', '.join(doubts)}. Confirm before acting."
+    return replace(finding, urgency=lowered, notes=(*finding.notes, note), doubts=doubts)
 
 
 def _suppressed(outcomes: list[Outcome]) -> list[Outcome]:
