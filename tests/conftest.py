@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,28 @@ from hypothesis import settings
 # Two cores are shared by all test processes: a slow example says nothing about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+CHROMIUM = shutil.which("chromium")
+LEFT_OUT = "left out: the browser tests, since there is no chromium (make system-deps installs it)"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: needs Debian's chromium")
+    if CHROMIUM is None and os.environ.get("CI"):
+        raise pytest.UsageError(f"with CI set nothing may be {LEFT_OUT}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CHROMIUM is None:
+        without = [item for item in items if item.get_closest_marker("browser")]
+        items[:] = [item for item in items if item not in without]
+        config.hook.pytest_deselected(items=without)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if CHROMIUM is None:
+        terminalreporter.write_line(LEFT_OUT, yellow=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
