@@ -15,6 +15,7 @@ from hypothesis import settings
 
 # Two cores are shared by all test processes: a slow example says nothing about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=1000)
 settings.load_profile("house")
 
 

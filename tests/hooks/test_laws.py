@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
@@ -20,12 +20,17 @@ from hypothesis import strategies as st
 from app import create_app
 from app.settings import Settings
 from hooks.cards import cards
+from hooks.clinic.picture import Case
 from hooks.decide import decide
-from hooks.finding import CannotTell, Finding, Urgency
+from hooks.facts import Orders, Patient
+from hooks.finding import Answer, Finding, Urgency
+from hooks.guidelines import Evidence
+from hooks.proposal import ProposedOrder
 from hooks.rules import RULES
 from tests import build
 from tests.cds_hooks_validator import service_response_faults
 from tests.hooks.strategies import HOOKS, PROFILES, Judged, Scene, judge, knowledge, scenes
+from tests.hooks.wild_facts import wild_calls
 
 SAFETY = frozenset(
     {
@@ -131,6 +136,133 @@ def test_a_lost_value_turns_no_finding_into_silence(scene: Scene, profile: str, 
     before, after = judge(scene.body(), profile), judge(scene.with_values(analyte).body(), profile)
     lost = (spoken(before) & SAFETY) - spoken(after)
     assert not lost or DATA in spoken(after) or "hit-history" in spoken(after), lost
+
+
+HEPARINS = frozenset({"dalteparin", "enoxaparin", "tinzaparin", "heparin"})
+MONTH_1 = ((46, 7500), (56.99, 10000), (68.99, 12500), (82.99, 15000), (999, 18000))
+MONTHS_2_6 = ((56.99, 7500), (68.99, 10000), (82.99, 12500), (98.99, 15000), (999, 18000))
+
+
+def newest(scene: Scene, analyte: str, within: int, *, worst: Callable[[Iterable[Decimal]], Decimal]) -> Decimal | None:
+    """The value that counts: the newest usable one; of several on one day the worse."""
+    found: dict[int, list[Decimal]] = {}
+    for words in scene.of(analyte):
+        number, day, *flaws = words.split()
+        if not flaws and int(day[2:]) <= within:
+            found.setdefault(int(day[2:]), []).append(Decimal(number))
+    return worst(found[min(found)]) if found else None
+
+
+def clearance(scene: Scene, weight: Decimal | None) -> Decimal | None:
+    """Cockcroft and Gault with the actual weight; the lower of both sexes where the record gives none."""
+    creatinine = newest(scene, "creatinine", 90, worst=max)
+    if creatinine is None or weight is None or not scene.age:
+        return None
+    age = 2026 - int(scene.age[1:]) if scene.age.startswith("~") else int(scene.age)
+    male = (140 - age) * weight / (72 * creatinine)
+    return male if scene.sex == "male" else male * Decimal("0.85")
+
+
+def bleeds(scene: Scene) -> bool:
+    """Whether major bleeding is current and at most 30 days old, or undated."""
+    for words in scene.conditions:
+        code, *rest = words.split()
+        if code not in ("K92.2", "I61.9") or {"refuted", "entered-in-error", "resolved", "inactive", "remission"} & set(
+            rest
+        ):
+            continue
+        days = [int(w[2:]) for w in rest if w[:2] in ("d-", "r-")]
+        if not {"@2025", "@2026-01"} & set(rest) and (not days or days[0] <= 30):
+            return True
+    return False
+
+
+def forbidden(scene: Scene) -> set[str]:
+    """The drugs that may on no account be offered."""
+    drugs: set[str] = set()
+    allergies = " ".join(scene.allergies)
+    if {"D75.822", "D75.82"} & set(scene.codes()) or any(name in allergies for name in HEPARINS):
+        drugs |= HEPARINS
+    if "fondaparinux" in allergies:
+        drugs.add("fondaparinux")
+    weight = newest(scene, "weight", 365, worst=min)
+    platelets = newest(scene, "platelets", 90, worst=min)
+    crcl = clearance(scene, weight)
+    child = scene.age in ("17", "~2008", "")
+    if (
+        bleeds(scene)
+        or weight is None
+        or child
+        or (platelets is not None and platelets < 50)
+        or (crcl is not None and crcl < 30)
+    ):
+        drugs |= {*HEPARINS, "fondaparinux"}
+    return drugs
+
+
+@examples(15)
+@given(scenes(), PROFILE)
+def test_no_forbidden_drug_and_no_strange_dose_is_offered(scene: Scene, profile: str) -> None:
+    judged = judge(scene.body(), profile)
+    proposals = [proposal for card in judged.cards for proposal in card.proposals]
+    drafts = {o.reference for o in judged.orders.in_focus if o.status == "draft"}
+    assert all(p.replaces is None or p.replaces in drafts for p in proposals)
+    assert all(p.orders or p.replaces for p in proposals)
+    orders = [order for proposal in proposals for order in proposal.orders]
+    assert {order.drug for order in orders} <= {"dalteparin", "fondaparinux"} - forbidden(scene)
+    weight = newest(scene, "weight", 365, worst=min)
+    platelets = newest(scene, "platelets", 90, worst=min)
+    for order in orders:
+        assert build.TODAY <= order.first_day <= order.last_day
+        assert order.reason in {d.reference for d in judged.patient.diagnoses if d.means("vte", "acute", "ambiguous")}
+        if order.drug == "dalteparin":
+            assert weight is not None
+            check_dalteparin(order, weight, Decimal(2500) if platelets is not None and platelets < 100 else Decimal(0))
+        else:
+            assert order.unit == "mg"
+            assert order.amount == (5 if weight < 50 else Decimal("7.5") if weight <= 100 else 10)
+
+
+def check_dalteparin(order: ProposedOrder, weight: Decimal, reduction: Decimal) -> None:
+    """At most 18 000 IU a day, and near the exact dose or in the label's band, of one of the two regimens."""
+    given = order.amount * order.times_per_day
+    exact = [min(per_kg * weight, Decimal(18000)) - reduction for per_kg in (200, 150)]
+    bands = [next(dose for top, dose in table if weight <= top) - reduction for table in (MONTH_1, MONTHS_2_6)]
+    assert order.unit == "IU"
+    assert given <= 18000
+    assert given in bands or any(abs(given - dose) <= dose / 4 for dose in exact), (given, exact, bands)
+
+
+@examples(3)
+@given(wild_calls(), st.sampled_from(HOOKS), PROFILE)
+def test_no_facts_make_a_rule_fail(call: tuple[Patient, Orders], hook: str, profile: str) -> None:
+    patient, orders = call
+    chosen = knowledge().profiles[profile]
+    outcomes = decide(hook, patient, orders, chosen, knowledge())
+    assert [(o.rule.code, o.error) for o in outcomes if o.error] == []
+    for card in cards(outcomes, patient, chosen, knowledge()):
+        assert len(card.summary) < 140
+
+
+@examples(3)
+@given(scenes(), PROFILE, st.sampled_from(sorted(RULES)))
+def test_a_broken_rule_silences_no_other_and_is_told(scene: Scene, profile: str, code: str) -> None:
+    def broken(_case: Case, _evidence: Evidence) -> Answer:
+        raise ZeroDivisionError
+
+    before = judge(scene.body(), profile)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RULES, code, broken)  # type: ignore[arg-type]
+        after = judge(scene.body(), profile)
+    ran = [o for o in after.outcomes if o.rule.code == code]
+    assert all(o.error == "ZeroDivisionError" for o in ran)
+    assert findings(before) - {(o.rule.code, o.order) for o in ran} <= findings(after)
+    if ran:
+        assert any(f"rule {code} failed and was not checked" in card.detail for card in after.cards)
+
+
+def findings(judged: Judged) -> set[tuple[str, str]]:
+    return {(o.rule.code, o.order) for o in judged.outcomes if isinstance(o.answer, Finding)}
 
 
 def told(card: dict[str, Any]) -> Any:
