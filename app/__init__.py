@@ -69,8 +69,7 @@ def create_app(
     from hooks import knowledge as all_knowledge
 
     knowledge = all_knowledge.load(frozenset(settings.code_packs) or None, settings.local_codes)
-    listed = clients.load(settings.clients_file) if settings.clients_file and not settings.demo else ()
-    _check_profiles(settings, listed, knowledge)
+    listed = _clients(settings, knowledge)
     ledger = _ledger(settings, now)
     ca_file = str(settings.ca_file) if settings.ca_file else None
     client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
@@ -111,20 +110,35 @@ def create_app(
     return app
 
 
-def _check_profiles(settings: Settings, listed: Sequence[Client], knowledge: Knowledge) -> None:
-    """Every profile and rule named in the settings or by a client must exist."""
+def known_names(knowledge: Knowledge) -> dict[str, frozenset[str]]:
+    """The names that an entry of the clients file may use, by key."""
+    from app import sources
+    from hooks.services import SERVICES
+
+    return {
+        "profile": frozenset(knowledge.profiles),
+        "services": frozenset(service.id for service in SERVICES),
+        "silent_rules": frozenset(rule.code for rule in knowledge.rules),
+        "prefetch": frozenset(row.key for row in sources.table(knowledge.labs)),
+    }
+
+
+def _clients(settings: Settings, knowledge: Knowledge) -> tuple[Client, ...]:
+    """The clients, once everything that they and the settings name is known to exist."""
+    from app import clients_file
     from app.clients import ClientsError
     from app.settings import SettingsError, variable
 
     known = ", ".join(sorted(knowledge.profiles))
     if settings.guideline not in knowledge.profiles:
         raise SettingsError(f"{variable('guideline')}: there is no profile {settings.guideline}. Use one of: {known}.")
-    for client in listed:
-        if client.profile is not None and client.profile not in knowledge.profiles:
-            raise ClientsError(f"Client {client.name}: there is no profile {client.profile}. Use one of: {known}.")
-        unknown = sorted(set(client.silent_rules) - {row.code for row in knowledge.rules})
-        if unknown:
-            raise ClientsError(f"Client {client.name}: silent_rules names {unknown[0]}, which is no code of a rule.")
+    if settings.clients_file is None or settings.demo:
+        return ()
+    found = clients_file.read(settings.clients_file)
+    faults = (*found.faults, *clients_file.unknown_names(found, known_names(knowledge)))
+    if faults:
+        raise ClientsError(str(faults[0]))
+    return found.clients
 
 
 def _verify(

@@ -1,14 +1,12 @@
-"""The TOML file of clients: who may call, from where, which FHIR servers they may name, under which profile."""
+"""The clients: who may call, from where, which FHIR servers they may name, under which profile."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.settings import Settings
 
@@ -58,30 +56,92 @@ class Client(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    issuer: Annotated[str, Field(min_length=1)]
-    jwks_file: str | None = None
-    jwks_url: str | None = None
-    jku: list[str] = []
-    algorithms: list[Algorithm] = ["ES384", "RS384"]
-    max_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
-    tenants: list[str] = []
-    origins: list[str] = []
-    fhir_servers: list[str] = []
-    open_fhir_servers: list[str] = []
-    internal_network: bool = False
-    services: list[str] = []
-    profile: str | None = None
-    timezone: str | None = None
-    budget_ms: Annotated[int, Field(ge=50, le=30_000)] | None = None
-    replace: ReplaceForm = "create-delete"
-    delete: DeleteForm = "resourceId"
-    prefetch: dict[str, str] = {}
-    jti_reuse: bool = False
-    jti_when_store_is_down: Literal["refuse", "accept"] = "refuse"
-    silent: bool = False
-    silent_rules: list[str] = []
-    repeat_alerts_days: Annotated[int, Field(ge=0, le=365)] = 0
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="its name in logs, counters and reports",
+        examples=["city-hospital"],
+    )
+    issuer: str = Field(min_length=1, description="the iss of its tokens", examples=["https://ehr.example.org"])
+    jwks_file: str | None = Field(
+        None, description="file of its public keys, beside this one; or else jwks_url", examples=["city-hospital.json"]
+    )
+    jwks_url: str | None = Field(
+        None, description="https address of its public keys", examples=["https://ehr.example.org/jwks"]
+    )
+    jku: list[str] = Field(
+        [],
+        description="further addresses that its tokens may name as jku; none of them is fetched",
+        examples=[["https://ehr.example.org/old-jwks"]],
+    )
+    algorithms: list[Algorithm] = Field(
+        ["ES384", "RS384"], description="what it may sign with", examples=[["ES384", "RS384"]]
+    )
+    max_token_seconds: int = Field(3600, ge=1, le=86_400, description="longest life of a token", examples=[300])
+    tenants: list[str] = Field(
+        [], description="accepted tenant claims; left out: any, or none", examples=[["north", "south"]]
+    )
+    jti_reuse: bool = Field(
+        False, description="true lets a token be used more than once: for test kits only", examples=[False]
+    )
+    jti_when_store_is_down: Literal["refuse", "accept"] = Field(
+        "refuse",
+        description="what becomes of calls while used tokens cannot be looked up: refuse (503) or accept",
+        examples=["refuse"],
+    )
+    origins: list[str] = Field(
+        [], description="origins of browsers that may call (CORS)", examples=[["https://ehr.example.org"]]
+    )
+    fhir_servers: list[str] = Field(
+        [],
+        description="FHIR base URLs that it may name, asked with the token of the call",
+        examples=[["https://fhir.example.org/r4"]],
+    )
+    open_fhir_servers: list[str] = Field(
+        [],
+        description="FHIR base URLs that may be asked without a token",
+        examples=[["https://open.example.org/r4"]],
+    )
+    internal_network: bool = Field(
+        False,
+        description="true lets the names of its servers lead to private addresses or this machine",
+        examples=[False],
+    )
+    services: list[str] = Field(
+        [], description="services that it may call; left out: all", examples=[["cat-patient-view", "cat-order-select"]]
+    )
+    profile: str | None = Field(
+        None, description="guideline profile; left out: CAT_CDS_GUIDELINE", examples=["contemporary-2023"]
+    )
+    timezone: str | None = Field(
+        None, description="time zone whose today counts; left out: CAT_CDS_TIMEZONE", examples=["Europe/Vienna"]
+    )
+    budget_ms: int | None = Field(
+        None, ge=50, le=30_000, description="time for a whole call; left out: CAT_CDS_BUDGET_MS", examples=[900]
+    )
+    replace: ReplaceForm = Field(
+        "create-delete",
+        description="how an order is replaced: create-delete, or update (the draft is changed in place)",
+        examples=["create-delete"],
+    )
+    delete: DeleteForm = Field(
+        "resourceId", description="how a delete names its target: resourceId or resource", examples=["resourceId"]
+    )
+    silent: bool = Field(
+        False, description="true runs and counts all rules and sends no card: for the first weeks", examples=[False]
+    )
+    silent_rules: list[str] = Field([], description="rules that are counted only", examples=[["compression-stockings"]])
+    repeat_alerts_days: int = Field(
+        0,
+        ge=0,
+        le=365,
+        description="days for which an override with a reason holds while the order does not change; 0: not at all",
+        examples=[0],
+    )
+    prefetch: dict[str, str] = Field(
+        {},
+        description="own templates for single keys",
+        examples=[{"conditions": "Condition?patient={{context.patientId}}&category=problem-list-item&_count=250"}],
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -98,7 +158,7 @@ class Client(BaseModel):
         for url in value:
             parts = urlsplit(url)
             if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-                raise ValueError(f"{url} must be an https base URL")
+                raise ValueError(f"{url} must be an https base URL, without user, query and fragment")
         return [url.rstrip("/") for url in value]
 
     @field_validator("origins")
@@ -155,40 +215,3 @@ def demo_caller(settings: Settings) -> Caller:
         any_loopback_server=not settings.demo_public,
         internal_network=True,
     )
-
-
-def load(path: Path) -> tuple[Client, ...]:
-    """The clients of a file; relative ``jwks_file`` paths are made absolute, from the file's folder.
-
-    Raises:
-        ClientsError: the file cannot be read, has no client, or an entry is wrong.
-    """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ClientsError(f"The clients file {path} cannot be read: {error}.") from error
-    entries = content.get("client")
-    if set(content) - {"client"} or not isinstance(entries, list) or not entries:
-        raise ClientsError(f"The clients file {path} must hold [[client]] entries and nothing else.")
-    clients = tuple(_client(path, number, entry) for number, entry in enumerate(entries, start=1))
-    for attribute in ("name", "issuer"):
-        values = [getattr(client, attribute) for client in clients]
-        twice = next((value for value in values if values.count(value) > 1), None)
-        if twice is not None:
-            raise ClientsError(f"The clients file {path} has two clients of the {attribute} {twice}.")
-    return clients
-
-
-def _client(path: Path, number: int, entry: object) -> Client:
-    try:
-        client = Client.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ClientsError(f"The clients file {path}, client {number}, {where or 'entry'}: {first['msg']}.") from None
-    if client.jwks_file is None:
-        return client
-    keys = path.parent / client.jwks_file
-    if not keys.is_file():
-        raise ClientsError(f"The clients file {path}, client {number}: jwks_file {keys} does not exist.")
-    return client.model_copy(update={"jwks_file": str(keys)})

@@ -15,7 +15,7 @@ import requests
 from click.testing import CliRunner
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from app import clients, create_app
+from app import clients, clients_file, create_app
 from app.cli import main
 from app.demo import anchor
 from app.settings import Settings
@@ -72,7 +72,11 @@ def test_the_clients_file_in_the_docs_can_be_used_as_it_is(example: str, tmp_pat
     (tmp_path / "test-system.jwks.json").write_text('{"keys": []}', encoding="utf-8")
     (tmp_path / "clients.toml").write_text(example, encoding="utf-8")
 
-    assert [client.name for client in clients.load(tmp_path / "clients.toml")] == ["city-hospital", "test-system"]
+    assert [client.name for client in clients_file.load(tmp_path / "clients.toml")] == ["city-hospital", "test-system"]
+
+
+def test_the_clients_file_in_the_docs_is_the_one_that_the_command_prints(example: str) -> None:
+    assert example.startswith(clients_file.example())
 
 
 def test_the_clients_file_in_the_docs_shows_every_key(example: str) -> None:

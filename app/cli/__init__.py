@@ -6,6 +6,7 @@ import click
 
 SUBCOMMANDS = {
     "serve": ("app.cli.serve", "serve", "Start the service."),
+    "config": ("app.cli.config", "config", "Check the settings and the clients file, or show an example of one."),
     "try": ("app.cli.try_patient", "try_patient", "Show the cards of a demo patient in the terminal."),
     "db": ("app.cli.db", "db", "Make, renew and check the tables of the store."),
     "feedback": ("app.cli.feedback", "feedback", "Tell what clinicians did with the cards."),

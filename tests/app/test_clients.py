@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app import clients
+from app import clients_file
 from app.clients import ClientsError, demo_caller
 from app.settings import Settings
 
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_what_an_entry_leaves_open_comes_from_the_settings(file: Path) -> None:
     file.write_text(ENTRY)
-    (client,) = clients.load(file)
+    (client,) = clients_file.load(file)
     caller = client.caller("", SETTINGS)
     assert (caller.profile, caller.timezone, caller.budget_ms) == ("lmwh-first-2014", "UTC", 1200)
     assert (caller.replace, caller.delete) == ("create-delete", "resourceId")
@@ -54,7 +54,7 @@ delete = "resource"
 weight = "Observation?patient={{context.patientId}}&code=weight"
 """
     )
-    caller = clients.load(file)[0].caller("a", SETTINGS)
+    caller = clients_file.load(file)[0].caller("a", SETTINGS)
     assert (caller.tenant, caller.profile, caller.timezone, caller.budget_ms) == (
         "a",
         "contemporary-2023",
@@ -95,14 +95,14 @@ weight = "Observation?patient={{context.patientId}}&code=weight"
 def test_a_wrong_file_is_named_with_the_entry_and_what_is_wrong(file: Path, content: str, words: str) -> None:
     file.write_text(content)
     with pytest.raises(ClientsError) as caught:
-        clients.load(file)
+        clients_file.load(file)
     assert str(file) in str(caught.value)
     assert words in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClientsError, match=r"clients\.toml cannot be read"):
-        clients.load(tmp_path / "clients.toml")
+        clients_file.load(tmp_path / "clients.toml")
 
 
 def test_a_demo_asks_servers_on_this_machine_and_in_public_only_those_listed() -> None:

@@ -133,5 +133,5 @@ def test_a_server_on_this_machine_is_not_asked_and_there_is_no_demo(service: Ser
 def test_a_client_with_an_unknown_profile_stops_the_start(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "north.json").write_text('{"keys": []}')
     (tmp_path / "clients.toml").write_text(ENTRY.replace("services =", 'profile = "chest-1950"\nservices ='))
-    with pytest.raises(ClientsError, match="Client north: there is no profile chest-1950"):
+    with pytest.raises(ClientsError, match="line 8: client 1, profile: there is no chest-1950"):
         create_app(settings.model_copy(update={"clients_file": tmp_path / "clients.toml"}))

@@ -136,8 +136,18 @@ def renewed(root: Path, text: str, table: str) -> str:
     return text.replace(old, new)
 
 
+def with_example(text: str) -> str:
+    """The page about connecting, its first clients file as ``cat-cds config example`` prints it."""
+    from app.clients_file import example
+
+    start, end = text.index("```toml\n") + len("```toml\n"), text.index('[[client]]\nname = "test-system"')
+    return text[:start] + example() + "\n" + text[end:]
+
+
 if __name__ == "__main__":
     here = Path(__file__).resolve().parents[2]
+    page = here / "docs" / "connecting.md"
+    page.write_text(with_example(page.read_text(encoding="utf-8")), encoding="utf-8")
     readme = here / "README.md"
     readme.write_text(renewed(here, readme.read_text(encoding="utf-8"), settings_table()), encoding="utf-8")
     silent = wordless(readme.read_text(encoding="utf-8"))
