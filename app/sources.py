@@ -154,12 +154,13 @@ def page_of(source: Source, value: object, patient_id: str) -> Page | None:
     resources: list[Json] = []
     urns: dict[str, Json] = {}
     failed = others = False
+    is_read = source.is_read
     for entry in entries:
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict):
             continue
         kind = resource.get("resourceType")
-        if kind in kinds and not (source.is_read and resource.get("id") not in (patient_id, None)):
+        if kind in kinds and not (is_read and resource.get("id") not in (patient_id, None)):
             resources.append(resource)
         else:
             others = True
@@ -167,7 +168,7 @@ def page_of(source: Source, value: object, patient_id: str) -> Page | None:
         url = entry.get("fullUrl")
         if isinstance(url, str) and url.startswith("urn:") and (kind in kinds or kind == "Patient"):
             urns[url] = resource
-    if source.is_read and others and not resources and not failed:
+    if is_read and others and not resources and not failed:
         return None
     return Page(resources=tuple(resources), failed=failed, urns=urns)
 

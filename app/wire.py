@@ -1,5 +1,6 @@
 """Cards, discovery and errors as JSON. The only module that knows the field names of CDS Hooks."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -170,7 +171,7 @@ def _card(card: Card, place: int, call: _Call) -> Json:
         call.hook_instance,
         card.order,
         str(place),
-        orjson.dumps(card, default=str).decode(),
+        hashlib.sha256(orjson.dumps(card, default=str)).hexdigest(),
     )
     suggestions = list(_suggestions(card, about, call))
     rule_page = f"{call.public_url}/rules/{quote(card.rule, safe='')}"
