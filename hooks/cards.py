@@ -20,7 +20,7 @@ ITEM_UNITS = 80
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _LINK = re.compile(r"(?i)(javascript:|data:|vbscript:|https?:|ftp:|mailto:|xmpp:|www\.)")
 _ADDRESS = re.compile(r"(?<=\S)@(?=\S)")
-_LIST_MARK = re.compile(r"^(?:([-+])|(\d{1,9})([.)])(?=\s|$))")
+_LIST_MARK = re.compile(r"^(?:([-+=])|(\d+)([.)])(?=\s|$))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
