@@ -39,7 +39,8 @@ def daily_dose(case: Case, order: MedicationOrder) -> Decimal | None:
 
 def due_for(case: Case, order: MedicationOrder, *, recurrence: bool) -> tuple[Expected, ...]:
     """The daily doses that are right today for an order: of several regimens those given as often as it is."""
-    due = expected(case, order.drug.name if order.drug else "", recurrence=recurrence)
+    ahead = (order.starts.latest - case.patient.as_of).days if order.starts else 0
+    due = expected(case, order.drug.name if order.drug else "", recurrence=recurrence, days_ahead=max(ahead, 0))
     dose = _dose(case, order)
     as_often = tuple(e for e in due if dose is not None and e.times_per_day == dose.times_per_day)
     return as_often or due
@@ -51,13 +52,13 @@ def _dose(case: Case, order: MedicationOrder) -> Dose | None:
     return computable(order, order.drug, case.dosing, case.picture.weight.value, case.patient.as_of)
 
 
-def expected(case: Case, drug: str, *, recurrence: bool) -> tuple[Expected, ...]:
-    """The daily doses that are right today; several where the record leaves more than one regimen open."""
+def expected(case: Case, drug: str, *, recurrence: bool, days_ahead: int = 0) -> tuple[Expected, ...]:
+    """The daily doses that are right today, or some days ahead; several where more than one regimen is open."""
     weight = case.picture.weight.value
     if weight is None:
         return ()
     if drug == DALTEPARIN:
-        return _dalteparin(case, weight, recurrence=recurrence)
+        return _dalteparin(case, weight, recurrence=recurrence, days_ahead=days_ahead)
     fixed = case.dosing.fixed_dose(drug, weight)
     if fixed:
         return (_fixed(fixed),)
@@ -117,16 +118,14 @@ def _fits_kidneys(case: Case, low: Decimal | None, below: Decimal | None) -> boo
     return low is None or not clearance.is_below(low)
 
 
-def _dalteparin(case: Case, weight: Decimal, *, recurrence: bool) -> tuple[Expected, ...]:
-    return tuple(
-        _accepted(case, dose, weight, recurrence=recurrence)
-        for dose in (phase_dose(p, weight, case.dosing, case.picture.platelets_10e9_l) for p in _open_phases(case))
-        if dose is not None
-    )
+def _dalteparin(case: Case, weight: Decimal, *, recurrence: bool, days_ahead: int) -> tuple[Expected, ...]:
+    count, phases = case.picture.platelets_10e9_l, _open_phases(case, days_ahead)
+    doses = (phase_dose(phase, weight, case.dosing, count) for phase in phases)
+    return tuple(_accepted(case, dose, weight, recurrence=recurrence) for dose in doses if dose is not None)
 
 
-def _open_phases(case: Case) -> tuple[str, ...]:
-    """The phase of today; with no treatment on record the clot's age and a fresh start are both possible."""
+def _open_phases(case: Case, days_ahead: int) -> tuple[str, ...]:
+    """The phase of today, or of a day ahead; with no treatment on record the clot's age and a fresh start both count."""
     treatment, clot = case.picture.treatment, case.picture.clot
     if treatment.day is not None:
         days = (treatment.day.fewest, treatment.day.most)
@@ -134,7 +133,7 @@ def _open_phases(case: Case) -> tuple[str, ...]:
         days = (0, clot.days.most)
     else:
         days = (0, 0)
-    return tuple(dict.fromkeys(phase_on(max(day, 0), case.dosing) for day in days))
+    return tuple(dict.fromkeys(phase_on(max(day, 0) + days_ahead, case.dosing) for day in days))
 
 
 def _accepted(case: Case, dose: PhaseDose, weight: Decimal, *, recurrence: bool) -> Expected:

@@ -22,13 +22,19 @@ def milestones(case: Case) -> tuple[str, ...]:
     lines = [f"Day {_count(zero, case)} of treatment (day 0: {wording.day_of(zero)}, {what})"]
     if any(c.running and c.order.drug and c.order.drug.name == DALTEPARIN for c in treatment.courses):
         step = case.dosing.regimen(DALTEPARIN, "months-2-6").first_day
-        lines.append(f"Dalteparin step-down to 150 IU/kg: {wording.day_of(zero.plus(step))}")
-    month_six = zero.plus(int(case.dosing.limits["months_2_6_last_day"]))
+        lines.append(f"Dalteparin step-down to 150 IU/kg: {_moved(zero, step)}")
+    month_six = _moved(zero, int(case.dosing.limits["months_2_6_last_day"]))
     review = today + timedelta(days=int(case.dosing.limits["beyond_review_days"]))
-    lines.append(f"Month 6 ends: {wording.day_of(month_six)}. Next review by: {review.isoformat()}")
+    lines.append(f"Month 6 ends: {month_six}. Next review by: {review.isoformat()}")
     if not zero.is_exact:
         lines.append("The dates are approximate: the start is known only to the month or year.")
     return tuple(lines)
+
+
+def _moved(zero: PartialDate, days: int) -> str:
+    """A date so many days later: of a start known to the month a range, which is no calendar month any more."""
+    day = zero.plus(days)
+    return day.earliest.isoformat() if day.is_exact else f"about {day.earliest} to {day.latest}"
 
 
 def _count(zero: PartialDate, case: Case) -> str:

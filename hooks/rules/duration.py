@@ -36,7 +36,7 @@ def duration_under_six_months(case: Case, evidence: Evidence) -> Answer:
     if case.stop is not None:
         if (case.patient.as_of - clot.onset.earliest).days >= need or not _ends_treatment(case, case.stop):
             return None
-        if _is_excused(case, case.stop):
+        if _is_excused(case, case.stop) or _is_forbidden(case, case.stop):
             return None
         because = (*describe.both(picture), f"Being stopped: {wording.order(case.stop)}")
         return evidence.finding(text, because=because, notes=milestones(case))
