@@ -12,13 +12,7 @@ import sqlalchemy as sa
 
 from app.store.database import Database
 from app.store.tables import METADATA
-from tests.app.store.databases import a_server, empty_database, opened
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Any]:
-    with a_server() as server:
-        yield server
+from tests.app.store.databases import empty_database, opened
 
 
 @pytest.fixture(scope="session")
