@@ -4,7 +4,8 @@ Conditions   ``C49.21+443719001 recurrence d-100``  codes, status words, ``d-100
              ``a-90`` abated, ``@2026-01`` partial onset; several are separated by ``;``
 Medicines    ``dalteparin 15000 IU x1 d-35 to d-5 stopped for I48.0 because K92.1``; ``q12h`` is ``x2``;
              ``rx 1364445`` picks a product, ``named Eliquis_5_mg`` gives only a name, ``infusion`` a rate,
-             ``donotperform`` forbids it, ``as proposal`` is its intent, ``@2025-07`` a partial date,
+             ``for atrial_fibrillation`` a reason in words, ``donotperform`` forbids it, ``as proposal`` is its
+             intent, ``@2025-07`` a partial date,
              ``refills 5``, ``supply 30`` days each, ``note renew_in_clinic``, ``saying not_needed`` why stopped,
              ``days 7 then 5 mg x2`` the next step of the dosage
 Values       ``45000 /uL d-3 preliminary``, ``<20``; unit and day may be left out
@@ -132,6 +133,11 @@ def coding(code: str) -> Json:
 def concept(codes: str) -> Json:
     """A CodeableConcept of codes joined by ``+``."""
     return {"coding": [coding(c) for c in codes.split("+")]}
+
+
+def reason(word: str) -> Json:
+    """Why something is ordered: codes, or plain words joined by ``_``."""
+    return {"text": word.replace("_", " ")} if re.search("[a-z]", word) else concept(word)
 
 
 def condition(words: str, identifier: str, today: date = TODAY) -> Json:
@@ -300,7 +306,7 @@ def medication(words: str, identifier: str, today: date = TODAY, state: str = "d
             next(words_left)
         elif word in ("for", "because"):
             resource["reasonCode" if word == "for" else "statusReason"] = (
-                [concept(following)] if word == "for" else concept(following)
+                [reason(following)] if word == "for" else concept(following)
             )
             next(words_left)
         elif word == "saying":

@@ -1,5 +1,6 @@
 """What can forbid an anticoagulant: bleeding, heparin-induced thrombocytopenia, pregnancy, allergy."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -137,6 +138,27 @@ def is_allergic(patient: Patient, drug: str, drug_class: str) -> str:
 def competing(meanings: tuple[Meaning, ...], kinds: tuple[str, ...] = ()) -> Meaning | None:
     """A reason other than the clot for an anticoagulant, among the meanings of an order or diagnosis."""
     return next((m for m in meanings if m.topic == "competing-indication" and (not kinds or m.kind in kinds)), None)
+
+
+def competing_reason(order: MedicationOrder, profile: Profile) -> str:
+    """The other indication that an order gives as its reason, by code or in plain words; "" when none.
+
+    Plain words count only where they do not name the clot as well.
+    """
+    coded = competing(order.reasons)
+    if coded:
+        return coded.display
+    evidence = profile.rules.get("ordered-for-other-indication")
+    if evidence is None:
+        return ""
+    text = order.reason_text.lower()
+    if _first_of(evidence.lists["clot_words"], text):
+        return ""
+    return _first_of(evidence.lists["reason_words"], text)
+
+
+def _first_of(words: tuple[str, ...], text: str) -> str:
+    return next((word for word in words if re.search(rf"\b{re.escape(word)}\b", text)), "")
 
 
 def competing_diagnosis(patient: Patient, kinds: tuple[str, ...]) -> Diagnosis | None:

@@ -96,7 +96,7 @@ def start(case: Case) -> Offer:
         return Offer(notes=(*_exact_lines(doses), low))
     now = orders[0]
     label = f"{DALTEPARIN} {wording.dose(now.amount, now.unit)} SC once daily"
-    return Offer(proposals=(Proposal(label=label, orders=orders),), notes=_dose_notes(case, doses, weight))
+    return Offer(proposals=(Proposal(label=label, orders=orders),), notes=_dose_notes(case, doses, orders, weight))
 
 
 def blocked(case: Case) -> tuple[str, ...]:
@@ -207,7 +207,9 @@ def _arithmetic(case: Case, dose: PhaseDose, given_iu: Decimal, weight: Decimal)
     return text
 
 
-def _dose_notes(case: Case, doses: list[tuple[PhaseDose, date, date]], weight: Decimal) -> tuple[str, ...]:
+def _dose_notes(
+    case: Case, doses: list[tuple[PhaseDose, date, date]], orders: tuple[ProposedOrder, ...], weight: Decimal
+) -> tuple[str, ...]:
     lines = list(_exact_lines(doses))
     if doses[0][0].capped:
         lines.append("Dose capped: consider anti-Xa levels or enoxaparin every 12 hours.")
@@ -215,9 +217,11 @@ def _dose_notes(case: Case, doses: list[tuple[PhaseDose, date, date]], weight: D
         us = case.dosing.band("month-1", weight)
         if us:
             lines.append(
-                f"Low weight: the US band ({_plain(us.dose_iu)} IU) is above {wording.number(us.dose_iu / weight, 0)} "
-                "IU/kg; choose the dose yourself."
+                f"Low weight: the US band ({_plain(us.dose_iu)} IU) would be "
+                f"{wording.number(us.dose_iu / weight, 0)} IU/kg; choose the dose yourself."
             )
+    if orders[-1].last_day != doses[-1][2]:
+        lines.append("For the later phase no order is drafted: no syringe is close to the exact dose.")
     if case.picture.weight.state == "stale":
         lines.append(f"Dose rests on {case.picture.weight.problem}.")
     return tuple(lines)

@@ -1,7 +1,7 @@
 """R4a-R4x: direct oral anticoagulants in cancer-associated VTE."""
 
 from hooks.clinic import describe, wording
-from hooks.clinic.blocks import competing
+from hooks.clinic.blocks import competing_reason
 from hooks.clinic.interacting import lesser_lines
 from hooks.clinic.lead_in import lead_in_days
 from hooks.clinic.offer import Offer, replacement
@@ -119,8 +119,7 @@ def _other_indication(case: Case) -> str | None:
         return None
     if any(m.topic == "vte" for m in order.reasons):
         return None
-    reason = competing(order.reasons)
-    return reason.display if reason else None
+    return competing_reason(order, case.profile) or None
 
 
 def _luminal(case: Case, evidence: Evidence, found: tuple[Diagnosis, ...], organ: str) -> Answer:

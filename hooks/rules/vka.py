@@ -1,7 +1,7 @@
 """R3: a vitamin K antagonist in cancer-associated VTE."""
 
 from hooks.clinic import describe, wording
-from hooks.clinic.blocks import competing, competing_diagnosis
+from hooks.clinic.blocks import competing_diagnosis, competing_reason
 from hooks.clinic.offer import replacement
 from hooks.clinic.picture import Case
 from hooks.finding import Answer
@@ -28,9 +28,9 @@ def vka_in_cancer(case: Case, evidence: Evidence) -> Answer:
 
 def _intended(case: Case, evidence: Evidence) -> str:
     order = case.medication
-    reason = competing(order.reasons) if order else None
+    reason = competing_reason(order, case.profile) if order else ""
     if reason:
-        return reason.display
+        return reason
     found = competing_diagnosis(case.patient, evidence.lists["exceptions"])
     if found:
         return wording.diagnosis(found, case.patient)
