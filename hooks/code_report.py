@@ -44,7 +44,7 @@ def report(data: Path = DATA, icd_10_cm: Describe | None = None) -> Report:
     """Everything that is wrong under ``data``. With ``icd_10_cm`` labels are compared with the classification."""
     rows = [row for file in FILES for row in listed_rows(data, file)]
     found: list[Fault] = [*_unlisted(data), *_malformed(data, rows), *_repeated(rows), *_contradictions(rows)]
-    found += [*_shadowed(rows), *loinc_labels(rows), *strengths(rows), *_refused(data, found)]
+    found += [*_shadowed(rows), *loinc_labels(rows), *strengths(rows), *_incomplete(data), *_refused(data, found)]
     compared = ["RxNorm strengths", "LOINC names"]
     if icd_10_cm is not None:
         found += icd_labels(rows, icd_10_cm)
@@ -151,6 +151,23 @@ def _book(data: Path) -> DrugBook | None:
         return drugs.load_drugs(data=data)
     except KnowledgeError:
         return None
+
+
+def _incomplete(data: Path) -> Iterator[Fault]:
+    """What is declared and can never be found: a drug without code or name, a unit that no spelling leads to."""
+    coded = {
+        row[column] for file in drugs.FILES for row in listed_rows(data, file) for column in ("drug", "second_drug")
+    }
+    named = {row["drug"] for row in listed_rows(data, "codes/drug-names.csv")}
+    for row in listed_rows(data, "codes/drugs.csv"):
+        if row["drug"] not in coded:
+            yield row.fault(f"{row['drug']} has no code in {', '.join(drugs.FILES)}")
+        if row["drug"] not in named:
+            yield row.fault(f"{row['drug']} has no name in codes/drug-names.csv")
+    spelled = {(row["analyte"], row["unit"]) for row in listed_rows(data, "lab-unit-spellings.csv")}
+    for row in listed_rows(data, "lab-units.csv"):
+        if (row["analyte"], row["unit"]) not in spelled:
+            yield row.fault(f"{row['unit']} of {row['analyte']} has no spelling in lab-unit-spellings.csv")
 
 
 def _refused(data: Path, told: Iterable[Fault]) -> Iterator[Fault]:

@@ -20,7 +20,8 @@ from tests.app.card_samples import CARD, answer
 from tests.app.service import TODAY, Service, call, running
 from tests.cds_hooks_validator import operation_outcome_faults
 
-KNOWLEDGE = all_knowledge.load()
+_ALL = all_knowledge.load()
+KNOWLEDGE = replace(_ALL, profiles={name: _ALL.profiles[name] for name in ("lmwh-first-2014", "contemporary-2023")})
 CODES = [rule.code for rule in KNOWLEDGE.rules]
 ADDRESSES = ["/rules", "/override-reasons", *(f"/rules/{code}" for code in CODES)]
 LMWH_FIRST, CONTEMPORARY = KNOWLEDGE.profiles["lmwh-first-2014"], KNOWLEDGE.profiles["contemporary-2023"]
