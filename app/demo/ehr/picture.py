@@ -41,15 +41,15 @@ def svg(therapy: Therapy) -> str:
     Raises:
         PictureMissingError: the library is not installed.
     """
+    if not can_draw():
+        raise PictureMissingError
     return _drawn(therapy)
 
 
 @lru_cache(maxsize=64)
 def _drawn(therapy: Therapy) -> str:
-    try:
-        import vl_convert  # noqa: PLC0415 - 84 MB that no hook call needs
-    except ImportError:
-        raise PictureMissingError from None
+    import vl_convert  # noqa: PLC0415 - 84 MB that no hook call needs
+
     drawn: str = vl_convert.vegalite_to_svg(specification(therapy))
     return drawn
 
