@@ -102,7 +102,7 @@ def find_clearance(
     if missing or creatinine.reading is None or weight.value is None or patient.born is None:
         return Clearance(ml_min=None, words="creatinine clearance not known", why_not=missing)
     age = age_years(patient.born, creatinine.reading.taken)
-    if age < profile.days("adult_age_years"):
+    if age_years(patient.born, PartialDate.on(patient.as_of)) < profile.days("adult_age_years"):
         return Clearance(ml_min=None, words="creatinine clearance not known", why_not="clearance: not valid in a child")
     if creatinine.reading.value <= 0 or weight.value <= 0:
         return Clearance(ml_min=None, words="creatinine clearance not known", why_not="clearance: value not above zero")
