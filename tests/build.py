@@ -18,6 +18,7 @@ A cell ``-`` means none; an empty cell the default of the table reader.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -276,91 +277,112 @@ def service(kind: str, words: list[str], identifier: str, state: str) -> Json:
     return resource
 
 
+class _Order:
+    """A MedicationRequest that grows word by word."""
+
+    def __init__(self, name: str, identifier: str, state: str, today: date) -> None:
+        self.today = today
+        self.medicine: Json = {"text": name}
+        if name in PRODUCTS:
+            self.product(PRODUCTS[name])
+        self.steps: list[Json] = []
+        self.dosage: Json = {}
+        self.repeat: Json = {}
+        self.resource: Json = {
+            "resourceType": "MedicationRequest",
+            "id": identifier,
+            "status": state,
+            "intent": "order",
+            "subject": SUBJECT,
+            "authoredOn": day("d0", today),
+        }
+
+    def product(self, code: str) -> None:
+        self.medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": code}]
+
+    def named(self, words: str) -> None:
+        self.medicine = {"text": words.replace("_", " ")}
+
+    def dose(self, amount: str, unit: str) -> None:
+        code = {"IU": "[iU]"}.get(unit, unit)
+        quantity = {"value": float(amount), "unit": unit, "system": SYSTEMS["ucum"], "code": code}
+        self.dosage["doseAndRate"] = [{"doseQuantity": quantity}]
+
+    def infusion(self) -> None:
+        rate = {"value": 1000, "unit": "U/h", "system": SYSTEMS["ucum"], "code": "U/h"}
+        self.dosage["doseAndRate"] = [{"rateQuantity": rate}]
+
+    def often(self, word: str) -> None:
+        daily = {"frequency": int(word[1:]), "period": 1, "periodUnit": "d"} if word[0] == "x" else {}
+        self.repeat |= daily or {"frequency": 1, "period": int(word[1:-1]), "periodUnit": "h"}
+
+    def until(self, last: str) -> None:
+        self.repeat["boundsPeriod"] = {"start": self.resource["authoredOn"], "end": day(last, self.today)}
+
+    def lasting(self, days: str) -> None:
+        self.repeat["boundsDuration"] = {"value": int(days), "system": SYSTEMS["ucum"], "code": "d"}
+
+    def then(self) -> None:
+        self.steps.append(self.dosage | {"sequence": len(self.steps) + 1, "timing": {"repeat": self.repeat}})
+        self.dosage, self.repeat = {"sequence": len(self.steps) + 1}, {}
+
+    def dispense(self, element: str, value: int | Json) -> None:
+        self.resource.setdefault("dispenseRequest", {})[element] = value
+
+    def supply(self, days: str) -> None:
+        length = {"value": int(days), "unit": "days", "system": SYSTEMS["ucum"], "code": "d"}
+        self.dispense("expectedSupplyDuration", length)
+
+    def finished(self) -> Json:
+        if self.repeat:
+            self.dosage["timing"] = {"repeat": self.repeat}
+        if self.dosage:
+            self.resource["dosageInstruction"] = [*self.steps, self.dosage]
+        return self.resource | {"medicationCodeableConcept": self.medicine}
+
+
+_WITH_A_WORD: dict[str, Callable[[_Order, str], None]] = {
+    "rx": _Order.product,
+    "named": _Order.named,
+    "for": lambda order, word: order.resource.update(reasonCode=[reason(word)]),
+    "because": lambda order, word: order.resource.update(statusReason=concept(word)),
+    "saying": lambda order, word: order.resource.update(statusReason={"text": word.replace("_", " ")}),
+    "note": lambda order, word: order.resource.update(note=[{"text": word.replace("_", " ")}]),
+    "refills": lambda order, word: order.dispense("numberOfRepeatsAllowed", int(word)),
+    "supply": _Order.supply,
+    "days": _Order.lasting,
+    "to": _Order.until,
+    "as": lambda order, word: order.resource.update(intent=word),
+}
+_ALONE: dict[str, Callable[[_Order], None]] = {
+    "then": _Order.then,
+    "infusion": _Order.infusion,
+    "donotperform": lambda order: order.resource.update(doNotPerform=True),
+    "inpatient": lambda order: order.resource.update(category=[{"coding": [{"code": "inpatient"}]}]),
+}
+
+
 def medication(words: str, identifier: str, today: date = TODAY, state: str = "draft") -> Json:
     """A MedicationRequest, on record or under the pen; or a ServiceRequest or DeviceRequest for a service word."""
     name, *rest = words.split()
     if name in SERVICES:
         return service(name, rest, identifier, state)
-    resource: Json = {
-        "resourceType": "MedicationRequest",
-        "id": identifier,
-        "status": state,
-        "intent": "order",
-        "subject": SUBJECT,
-        "authoredOn": day("d0", today),
-    }
-    medicine: Json = {"text": name}
-    if name in PRODUCTS:
-        medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": PRODUCTS[name]}]
-    dosage: Json = {}
-    repeat: Json = {}
-    steps: list[Json] = []
-    words_left = iter(enumerate(rest))
-    for i, word in words_left:
-        following = rest[i + 1] if i + 1 < len(rest) else ""
-        if word == "rx":
-            medicine["coding"] = [{"system": SYSTEMS["rxnorm"], "code": following}]
-            next(words_left)
-        elif word == "named":
-            medicine = {"text": following.replace("_", " ")}
-            next(words_left)
-        elif word in ("for", "because"):
-            resource["reasonCode" if word == "for" else "statusReason"] = (
-                [reason(following)] if word == "for" else concept(following)
-            )
-            next(words_left)
-        elif word == "saying":
-            resource["statusReason"] = {"text": following.replace("_", " ")}
-            next(words_left)
-        elif word == "note":
-            resource["note"] = [{"text": following.replace("_", " ")}]
-            next(words_left)
-        elif word in ("refills", "supply"):
-            days = {"value": int(following), "unit": "days", "system": SYSTEMS["ucum"], "code": "d"}
-            element = {"refills": "numberOfRepeatsAllowed", "supply": "expectedSupplyDuration"}[word]
-            value = int(following) if word == "refills" else days
-            resource.setdefault("dispenseRequest", {})[element] = value
-            next(words_left)
-        elif word == "days":
-            repeat["boundsDuration"] = {"value": int(following), "system": SYSTEMS["ucum"], "code": "d"}
-            next(words_left)
-        elif word == "then":
-            steps.append(dosage | {"sequence": len(steps) + 1, "timing": {"repeat": repeat}})
-            dosage, repeat = {"sequence": len(steps) + 1}, {}
-        elif word.startswith("@"):
-            resource["authoredOn"] = word[1:]
-        elif word == "to":
-            repeat["boundsPeriod"] = {"start": resource["authoredOn"], "end": day(following, today)}
-            next(words_left)
-        elif re.fullmatch(r"d-?\d+", word):
-            resource["authoredOn"] = day(word, today)
-        elif re.fullmatch(r"x\d+", word):
-            repeat |= {"frequency": int(word[1:]), "period": 1, "periodUnit": "d"}
-        elif re.fullmatch(r"q\d+h", word):
-            repeat |= {"frequency": 1, "period": int(word[1:-1]), "periodUnit": "h"}
+    order = _Order(name, identifier, state, today)
+    while rest:
+        word = rest.pop(0)
+        if word in _WITH_A_WORD:
+            _WITH_A_WORD[word](order, rest.pop(0))
+        elif word in _ALONE:
+            _ALONE[word](order)
         elif re.fullmatch(r"[\d.]+", word):
-            unit = {"IU": "[iU]"}.get(following, following)
-            quantity = {"value": float(word), "unit": following, "system": SYSTEMS["ucum"], "code": unit}
-            dosage["doseAndRate"] = [{"doseQuantity": quantity}]
-            next(words_left)
-        elif word == "infusion":
-            rate = {"value": 1000, "unit": "U/h", "system": SYSTEMS["ucum"], "code": "U/h"}
-            dosage["doseAndRate"] = [{"rateQuantity": rate}]
-        elif word == "donotperform":
-            resource["doNotPerform"] = True
-        elif word == "as":
-            resource["intent"] = following
-            next(words_left)
-        elif word == "inpatient":
-            resource["category"] = [{"coding": [{"code": "inpatient"}]}]
+            order.dose(word, rest.pop(0))
+        elif re.fullmatch(r"d-?\d+|@.+", word):
+            order.resource["authoredOn"] = word[1:] if word[0] == "@" else day(word, today)
+        elif re.fullmatch(r"x\d+|q\d+h", word):
+            order.often(word)
         else:
-            resource["status"] = word
-    if repeat:
-        dosage["timing"] = {"repeat": repeat}
-    if dosage:
-        resource["dosageInstruction"] = [*steps, dosage]
-    resource["medicationCodeableConcept"] = medicine
-    return resource
+            order.resource["status"] = word
+    return order.finished()
 
 
 def request(hook: str, chart: Chart, orders: list[str], others: list[str]) -> Json:
