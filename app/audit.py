@@ -5,6 +5,7 @@ Nothing here may come from the record: no patient id, name, value, text, token o
 
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -78,6 +79,22 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger().handlers = [_Libraries()]
+    threading.excepthook = _broken_thread
+
+
+class _Libraries(logging.Handler):
+    """What libraries log: who and where only, since their words may hold addresses with ids in them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            place = f"{record.name}:{record.lineno}"
+            structlog.get_logger("cat_cds").warning("library", severity=record.levelname.lower(), place=place)
+
+
+def _broken_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is not None:
+        structlog.get_logger("cat_cds").error("thread ended", error=unforeseen(given.exc_value))
 
 
 def _filled(fields: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from app import audit, create_app
+from app.cli.http_worker import QuietLog, QuietWorker
 from app.clients import ClientsError
 from app.fhir_client import is_loopback
 from app.settings import Settings, SettingsError, load, variable
@@ -113,7 +114,9 @@ def _options(listener: socket.socket, workers: int) -> dict[str, Any]:
         "bind": f"fd://{listener.detach()}",  # gunicorn closes it
         "workers": workers,
         "threads": THREADS,
-        "worker_class": "gthread",
+        "worker_class": QuietWorker,
+        "logger_class": QuietLog,
+        "limit_request_field_size": 32_768,
         "preload_app": True,
         "keepalive": 30,
         "timeout": 60,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +16,9 @@ from app.audit import CallLog
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    handlers, hook = logging.getLogger().handlers, threading.excepthook
     yield
+    logging.getLogger().handlers, threading.excepthook = handlers, hook
     structlog.reset_defaults()
 
 
@@ -62,3 +66,28 @@ def test_of_an_exception_kind_and_place_are_told_and_no_words() -> None:
     assert told.startswith("ValueError at ")
     assert __name__ in told
     assert "canary" not in told
+
+
+def test_of_what_libraries_log_only_who_and_where_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.configure("info")
+    logging.getLogger("urllib3.connectionpool").warning("Failed at %s", "https://ehr.example/Patient/canary")
+    logging.getLogger("urllib3.connectionpool").info("canary")
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["event"] == "library"
+    assert told["place"].startswith("urllib3.connectionpool:")
+    assert "canary" not in line
+
+
+def test_of_a_thread_that_breaks_kind_and_place_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.configure("info")
+
+    def fail() -> None:
+        raise ValueError("canary")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["error"].startswith("ValueError at ")
+    assert "canary" not in line
