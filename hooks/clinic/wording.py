@@ -9,7 +9,7 @@ from hooks.facts import Diagnosis, MedicationOrder, Patient
 def number(value: Decimal, places: int = 1) -> str:
     """A number for reading: rounded half up, no trailing zeros, thousands set apart."""
     quantum = Decimal(1).scaleb(-places)
-    text = f"{value.quantize(quantum, rounding=ROUND_HALF_UP):f}"
+    text = f"{value.quantize(quantum, rounding=ROUND_HALF_UP) + 0:f}"  # + 0 leaves no minus before a zero
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     whole, dot, rest = text.partition(".")
@@ -34,9 +34,12 @@ def ago(days: DayRange | None) -> str:
     """How long ago, in days."""
     if days is None:
         return "date not recorded"
-    if days.is_exact:
-        return "today" if days.fewest == 0 else f"{days.fewest} days ago"
-    return f"about {days} days ago"
+    if not days.is_exact:
+        return f"about {days} days ago"
+    if days.fewest == 0:
+        return "today"
+    count = f"{abs(days.fewest)} day{'' if abs(days.fewest) == 1 else 's'}"
+    return f"in {count}" if days.fewest < 0 else f"{count} ago"
 
 
 def diagnosis(found: Diagnosis, patient: Patient) -> str:
