@@ -9,6 +9,7 @@ import flask
 from app.errors import UnknownPathError
 from hooks import rule_sheet
 from hooks.knowledge import Knowledge
+from hooks.shared_tables import shared_tables
 from hooks.threshold_words import load_words
 
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,7 +31,8 @@ def blueprint(knowledge: Knowledge, public_url: str, today: Callable[[], date]) 
         listed = [(row, rule_sheet.indicators(row)) for row in rows]
         shown = rule_sheet.definitions(knowledge, words)
         overdue = {one.name for one in knowledge.profiles.values() if rule_sheet.is_overdue(one, today())}
-        return _page("rules", shared | {"rules": listed, "definitions": shown, "overdue": overdue})
+        tables = shared_tables(knowledge, words)
+        return _page("rules", shared | {"rules": listed, "definitions": shown, "overdue": overdue, "tables": tables})
 
     @pages.get("/rules/<code>")
     def rule(code: str) -> flask.Response:

@@ -7,6 +7,7 @@ from hooks import rule_sheet
 from hooks.guidelines import Profile
 from hooks.knowledge import Knowledge
 from hooks.rule_sheet import Cell, Section, Sheet
+from hooks.shared_tables import shared_tables
 from hooks.threshold_words import Words, load_words
 
 _SPECIAL = re.compile(r"([\\`*_|<>\[\]])")
@@ -49,6 +50,11 @@ def _lines(knowledge: Knowledge, words: Words, sheets: Sequence[Sheet]) -> Itera
             yield f"- {_plain(sheet.rule.display)}: {_plain('; '.join(sheet.open_points))}"
     shared = rule_sheet.definitions(knowledge, words)
     yield from ("", f"## {shared.title}", "", *_table(profiles, [shared], titled=False))
+    yield from ("", "## Doses and interactions", "", "The same under every profile.")
+    for table in shared_tables(knowledge, words):
+        yield from ("", f"### {table.title}", "", _row([_plain(heading) for heading in table.headings]))
+        yield "|" + "---|" * len(table.headings)
+        yield from (_row([_plain(cell) for cell in row]) for row in table.rows)
     for sheet in sheets:
         yield from ("", f"## {sheet.rule.display}", "", *_facts(sheet, knowledge), "")
         yield from _table(profiles, sheet.sections, titled=True)

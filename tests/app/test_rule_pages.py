@@ -172,6 +172,13 @@ def test_each_text_is_shown_with_its_indicator() -> None:
     assert other.startswith("critical")
 
 
+def test_doses_and_interactions_stand_below_the_rules() -> None:
+    found = page("/rules")
+    assert ["month 1", "US", "57", "68", "12500", "US label weight table", "two copies"] in found.rows
+    assert "rifampicin" in found.row("strong inducers")[0]
+    assert "/rules#doses" in page("/rules/lmwh-dose-check").links
+
+
 def test_a_rule_that_a_profile_does_not_use_is_said_to_be_unused() -> None:
     found = page("/rules/doac-in-cancer")
     assert found.row("Condition")[1] == "This profile does not use the rule."

@@ -13,6 +13,7 @@ from hooks import knowledge as all_knowledge
 from hooks.guidelines import Evidence
 from hooks.knowledge import Knowledge
 from hooks.rule_sheet import Line, Sheet, definitions, indicators, is_overdue, rules_of_reasons, sheet
+from hooks.shared_tables import FILES, shared_tables
 from hooks.tables import DATA, read_rows
 from hooks.threshold_words import amount, band_in_words, load_words
 
@@ -59,7 +60,7 @@ def test_every_number_list_and_band_has_words_of_its_own() -> None:
 
 
 def test_no_words_are_left_over() -> None:
-    known = {name for name in WORDS.rows if not name.startswith("name/")}
+    known = {name for name in WORDS.rows if not name.startswith(("name/", "table/", "column/"))}
     assert sorted(known - names_in_the_data()) == []
 
 
@@ -183,3 +184,21 @@ def test_reasons_lead_back_to_the_rules_that_offer_them() -> None:
     assert set(offered) == set(KNOWLEDGE.override_reasons)
     assert "doac-luminal-gi" in {rule.code for rule in offered["tumour-resected"]}
     assert "pregnancy" not in {rule.code for rule in offered["tumour-resected"]}
+
+
+def test_every_dose_table_is_shown_whole_with_headings_in_words() -> None:
+    shown = {table.title: table for table in shared_tables(KNOWLEDGE, WORDS)}
+    assert set(FILES) == {path.stem for path in (DATA / "dosing").glob("*.csv")}
+    bands = shown["Dalteparin: daily dose by weight band of the label"]
+    assert bands.headings[:5] == ("Phase", "Region", "Weight from (kg)", "Weight to (kg)", "Daily dose (IU)")
+    assert bands.rows[0][:5] == ("month 1", "US", "0", "56", "10000")
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) - 1 for path in (DATA / "dosing").glob("*.csv"))
+    assert sum(len(table.rows) for title, table in shown.items() if "interact" not in title) == lines
+    assert not [heading for table in shown.values() for heading in table.headings if "_" in heading]
+
+
+def test_every_interacting_medicine_stands_in_its_group() -> None:
+    table = shared_tables(KNOWLEDGE, WORDS)[-1]
+    listed = {name for _, names in table.rows for name in names.split(", ")}
+    assert listed == {drug.name for drug in KNOWLEDGE.drugs.drugs.values() if drug.interaction}
+    assert "rifampicin" in dict(table.rows)["strong inducers"]

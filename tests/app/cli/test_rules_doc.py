@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from app.cli import main
 from app.pages.document import document
 from hooks import knowledge as all_knowledge
-from hooks.tables import KnowledgeError
+from hooks.tables import DATA, KnowledgeError
 
 KNOWLEDGE = all_knowledge.load()
 
@@ -62,10 +63,22 @@ def test_what_is_not_verified_is_listed_in_one_place(text: str) -> None:
 
 
 def test_every_line_of_a_table_has_all_its_cells(text: str) -> None:
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
-    assert len(rows) > len(KNOWLEDGE.rules)
-    assert widths == {len(KNOWLEDGE.profiles) + 2, len(KNOWLEDGE.profiles) + 3}
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert len(tables) > len(KNOWLEDGE.rules)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, table.splitlines()[0]
+
+
+def test_doses_and_interacting_medicines_are_there_with_their_source(text: str) -> None:
+    told = part(text, "Doses and interactions")
+    assert (
+        "| dalteparin | month 1 | 200 | IU | 1 | 18000 | 0 | 29 | 30 |  | US label; CLOT regimen | verified |" in told
+    )
+    assert re.search(r"^\| strong inducers \| .*rifampicin", told, re.MULTILINE)
+    for file in (DATA / "dosing").glob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                assert row.get("source", row.get("code")) in told
 
 
 def test_data_cannot_break_a_table_or_bring_markup() -> None:
