@@ -142,7 +142,9 @@ def _in_remission(d: Diagnosis) -> bool:
 
 
 def _remission_date(d: Diagnosis) -> PartialDate | None:
-    return d.abated or d.recorded or None
+    """Since when it is in remission: its end, the day of the entry, or the onset of a code that says "in remission"."""
+    coded = d.clinical_status != "remission" and d.has_tag("malignancy", "in-remission")
+    return d.abated or d.recorded or (d.onset if coded else None)
 
 
 def _latest(day: PartialDate | None) -> date:
