@@ -10,7 +10,7 @@ JOBS ?= 2
 # Python to build .venv with; by default the first of these that is new enough.
 PYTHON ?= python3 python3.11 python3.12 python3.13 python3.14
 # Debian packages that a package registry of Python cannot bring.
-SYSTEM_PACKAGES := python3-venv
+SYSTEM_PACKAGES := python3-venv chromium fonts-dejavu-core
 UV := uv==0.13.9
 
 VENV := .venv
@@ -53,13 +53,16 @@ readme: install ## renew the tree and the table of settings in README.md
 rules-doc: install ## renew docs/rules.md from hooks/data
 	@$(BIN)/cat-cds rules doc --output docs/rules.md
 
+screenshots: install ## renew the pictures in docs/screenshots (needs chromium: make system-deps)
+	@$(BIN)/python -m tests.browser.screenshots
+
 bench: install ## measure the service against a bare Flask route, as ratios
 	@$(BIN)/python -m tests.bench
 
 lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
 	$(LOCK) --group build --upgrade --output-file requirements/build.txt
-	$(LOCK) pyproject.toml --group dev --constraints requirements/build.txt --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra demo --group dev --constraints requirements/build.txt --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
 
 system-deps: ## install the Debian packages that need root (nothing happens when they are there)
 	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \

@@ -63,7 +63,7 @@ def create_app(
     from app.fhir_client import FhirClient
     from app.metrics import Metrics, and_counted
     from app.outbound import Outbound
-    from app.pages import feedback
+    from app.pages import feedback, front
     from app.routes import staff
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
@@ -107,6 +107,8 @@ def create_app(
         from app.demo.joining import join
 
         join(app, parts, _fixtures(settings))
+    else:
+        app.register_blueprint(front.blueprint(knowledge, settings.public_url))
     return app
 
 

@@ -98,7 +98,9 @@ def unused_dependencies(root: Path) -> list[str]:
     reached = {name for module in used for name in providers.get(module, set())}
     idle = {name for name in declared - reached if SERVES.get(name) not in used}
     own = {"app", "hooks", *sys.stdlib_module_names}
-    undeclared = {module for module in used - own if not providers.get(module, set()) & declared}
+    extras = [text for texts in project.get("optional-dependencies", {}).values() for text in texts]
+    at_hand = declared | {canonicalize_name(Requirement(text).name) for text in extras}
+    undeclared = {module for module in used - own if not providers.get(module, set()) & at_hand}
     return [f"{name} is a dependency that nothing imports" for name in sorted(idle)] + [
         f"{module} is imported and comes from no dependency of pyproject.toml" for module in sorted(undeclared)
     ]

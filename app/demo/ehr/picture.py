@@ -213,8 +213,15 @@ def _newest(points: Sequence[Point], therapy: Therapy, place: Spec, colour: str)
     point = points[-1]
     low = point.value < max(one.value for one in points) / 2
     shown = {"day": _when(point.day), "value": float(round(point.value, 1)), "words": f"{point.value:.0f}"}
-    mark = {"type": "text", "dx": 14, "dy": -12 if low else 12, "fontSize": 12, "fontWeight": 700, "color": colour}
-    return [{"data": {"values": [shown]}, "mark": mark, "encoding": {**place, "text": {"field": "words"}}}]
+    data, encoding = {"values": [shown]}, {**place, "text": {"field": "words"}}
+    mark = {
+        "type": "text", "align": "left", "dx": 7, "dy": -12 if low else 12, "fontSize": 12, "fontWeight": 700,
+        "color": colour,
+    }  # fmt: skip
+    return [
+        {"data": data, "mark": {**mark, **_HALO}, "encoding": encoding},
+        {"data": data, "mark": mark, "encoding": encoding},
+    ]
 
 
 def _mark_lines(therapy: Therapy, *, labels: bool = False) -> Spec:
