@@ -133,6 +133,7 @@ class Case:
         floor = evidence.numbers["hold_below_10e9_l"] if evidence else None
         count = picture.platelets_10e9_l
         held = floor is not None and count is not None and count < floor and bool(self.judged_treatments())
+        held = held and (picture.hit is None or picture.hit.remote)  # in acute HIT low platelets do not hold
         return not (picture.bleeding.major or picture.pregnancy or held)
 
     def judged(self) -> tuple[MedicationOrder, ...]:

@@ -1,6 +1,6 @@
 """Laws that hold for every patient and order: drawn at random, mostly at the thresholds, under both profiles.
 
-``pytest tests/hooks/test_laws.py --hypothesis-profile=thorough`` draws ten times as many.
+``--hypothesis-profile=thorough`` draws ten times as many (profiles: ``tests/conftest.py``).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def check_no_milder(better: Scene, worse: Scene, profile: str) -> None:
 
 
 class TestWorseIsNeverMilder:
-    @examples(6)
+    @examples(4)
     @given(scenes(), PROFILE, st.sampled_from(["9", "19", "19.9", "20", "24", "24.9", "25", "49", "49.9", "50"]),
            st.sampled_from(["20", "25", "50", "99", "99.9", "100", "149", "150", "220"]))  # fmt: skip
     def test_platelets(self, scene: Scene, profile: str, one: str, other: str) -> None:
@@ -83,7 +83,7 @@ class TestWorseIsNeverMilder:
             scene.with_values("platelets", f"{high} d-1"), scene.with_values("platelets", f"{low} d-1"), profile
         )
 
-    @examples(6)
+    @examples(4)
     @given(scenes(), PROFILE, st.lists(st.integers(5, 90), min_size=2, max_size=2))
     def test_clearance(self, scene: Scene, profile: str, tenths: list[int]) -> None:
         low, high = sorted(Decimal(t) / 10 for t in tenths)
@@ -96,13 +96,13 @@ class TestWorseIsNeverMilder:
         known = scene.with_values("creatinine", f"{creatinine} d-1")
         check_no_milder(known, known.and_condition("Z99.2 d-10"), profile)
 
-    @examples(6)
+    @examples(4)
     @given(scenes(), PROFILE, st.sampled_from(["d-1", "d-29", "d-30"]), st.integers(0, 2))
     def test_bleeding(self, scene: Scene, profile: str, day: str, step: int) -> None:
         ladder = [(), (f"R04.0 {day}",), (f"R31.9 {day}",), (f"K92.2 {day}",)]
         check_no_milder(scene.and_condition(*ladder[step]), scene.and_condition(*ladder[step + 1]), profile)
 
-    @examples(6)
+    @examples(4)
     @given(scenes(("order-select", "order-sign")), PROFILE, st.integers(0, 2))
     def test_interaction(self, scene: Scene, profile: str, step: int) -> None:
         ladder = [(), ("clarithromycin",), ("itraconazole",), ("rifampicin",)]
@@ -130,7 +130,7 @@ def spoken(judged: Judged) -> set[str]:
     return {rule for card in judged.cards for rule in card.rules}
 
 
-@examples(8)
+@examples(5)
 @given(scenes(), PROFILE, st.sampled_from(["platelets", "creatinine", "weight"]))
 def test_a_lost_value_turns_no_finding_into_silence(scene: Scene, profile: str, analyte: str) -> None:
     before, after = judge(scene.body(), profile), judge(scene.with_values(analyte).body(), profile)
@@ -200,7 +200,7 @@ def forbidden(scene: Scene) -> set[str]:
     return drugs
 
 
-@examples(15)
+@examples(10)
 @given(scenes(), PROFILE)
 def test_no_forbidden_drug_and_no_strange_dose_is_offered(scene: Scene, profile: str) -> None:
     judged = judge(scene.body(), profile)
@@ -413,7 +413,7 @@ def test_every_answer_obeys_the_specification(
     assert service_response_faults(answer.get_json(), draft_orders=references, patient_id="p1") == []
 
 
-@examples(10)
+@examples(6)
 @given(scenes(), PROFILE)
 def test_cards_are_few_and_the_most_urgent_come_first(scene: Scene, profile: str) -> None:
     judged = judge(scene.body(), profile)
@@ -428,7 +428,7 @@ def test_cards_are_few_and_the_most_urgent_come_first(scene: Scene, profile: str
         assert bool(card.override_reasons) == (card.urgency > Urgency.INFO)
 
 
-@examples(5)
+@examples(4)
 @given(scenes(), PROFILE, st.booleans())
 def test_without_cancer_or_without_a_clot_there_is_no_card(scene: Scene, profile: str, no_clot: bool) -> None:
     dropped = ("I8", "I26") if no_clot else ("C",)
