@@ -137,7 +137,11 @@ def _clients(settings: Settings, knowledge: Knowledge) -> tuple[Client, ...]:
     if settings.clients_file is None or settings.demo:
         return ()
     found = clients_file.read(settings.clients_file)
-    faults = (*found.faults, *clients_file.unknown_names(found, known_names(knowledge)))
+    faults = (
+        *found.faults,
+        *clients_file.unknown_names(found, known_names(knowledge)),
+        *clients_file.internal_addresses(found),
+    )
     if faults:
         raise ClientsError(str(faults[0]))
     return found.clients

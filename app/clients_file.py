@@ -4,15 +4,18 @@ import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from app.clients import Client, ClientsError
 from app.key_sets import keys_in, proof
+from app.outbound import may_connect
 
 _ENTRY = re.compile(r"\s*\[\[\s*\"?client\"?\s*\]\]")
 _TABLE = re.compile(r"\s*\[\s*client\s*\.\s*\"?([A-Za-z0-9_-]+)")
@@ -148,6 +151,20 @@ def unknown_names(file: ClientsFile, known: Mapping[str, Collection[str]]) -> li
                 if name not in names:
                     words = f"there is no {name}. Use one of: {', '.join(sorted(names))}."
                     faults.append(file.fault(number, f"{key}.{name}" if isinstance(value, dict) else key, words))
+    return faults
+
+
+def internal_addresses(file: ClientsFile) -> list[Fault]:
+    """Entries that name a server by an address that would be refused when it is asked."""
+    faults = []
+    for number, client in enumerate(file.clients, start=1):
+        named = {"fhir_servers": client.fhir_servers, "open_fhir_servers": client.open_fhir_servers}
+        for key, urls in {**named, "jwks_url": [client.jwks_url] if client.jwks_url else []}.items():
+            for url in urls:
+                with suppress(ValueError):
+                    if not may_connect(urlsplit(url).hostname or "", internal=client.internal_network):
+                        words = f"{url} is an internal address. Set internal_network = true if that is meant."
+                        faults.append(file.fault(number, key, words))
     return faults
 
 

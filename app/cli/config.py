@@ -36,7 +36,10 @@ def check(clients: Path | None) -> None:
     path = clients or (settings.clients_file if settings else None)
     file = clients_file.read(path) if path is not None else None
     if file is not None:
-        faults += [str(fault) for fault in (*file.faults, *clients_file.unusable_keys(file))]
+        faults += [
+            str(fault)
+            for fault in (*file.faults, *clients_file.internal_addresses(file), *clients_file.unusable_keys(file))
+        ]
     faults += _unknown(settings, file)
     for fault in faults:
         click.echo(f"cat-cds: {fault}", err=True)

@@ -82,6 +82,11 @@ def playing(folder: Path, certificate: tuple[Path, ssl.SSLContext]) -> Iterator[
         (folder / "clients.toml").write_text(
             f'[[client]]\nname = "north"\nissuer = "{ISSUER}"\njwks_url = "{keys.base}/jwks"\n'
             'tenants = ["a"]\ninternal_network = true\n'
+            + "".join(
+                f'[[client]]\nname = "{name}"\nissuer = "https://{name}.example"\njwks_url = "{keys.base}/{name}"\n'
+                "internal_network = true\n"
+                for name in BAD_SETS
+            )
         )
         settings = Settings(
             clients_file=folder / "clients.toml",
@@ -141,6 +146,23 @@ def with_public_key_as_secret() -> str:
 def twice(name: str, first: str, content: dict[str, Any]) -> bytes:
     return b'{"%s": "%s", ' % (name.encode(), first.encode()) + json.dumps(content).encode()[1:]
 
+
+def any_body(content: bytes) -> Callable[[Any], Reply]:
+    return lambda _: Reply(content)
+
+
+BAD_SETS: dict[str, Callable[[Any], Reply]] = {
+    "half-private": saying({"keys": [{**jwk(EC_KEY, "ec"), "d": "AAAA"}]}),
+    "private": saying({"keys": [ECAlgorithm.to_jwk(EC_KEY, as_dict=True) | {"kid": "ec"}]}),
+    "endless": saying({"keys": [jwk(EC_KEY, "ec")], "filler": "x" * 10_000_000}),
+    "symmetric": saying({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "ec"}]}),
+    "list": saying([jwk(EC_KEY, "ec")]),
+    "page": any_body(b"<html>"),
+    "empty": any_body(b""),
+    "deep": any_body(b"[" * 900_000),
+    "elsewhere": saying(JWKS, 203),
+}
+"""What a server of keys may answer, by the client whose keys these should be."""
 
 NOW = time.time
 ATTACKS: list[tuple[str, str, Callable[[], str]]] = [
@@ -308,21 +330,17 @@ def test_a_key_server_that_is_down_at_start_and_later(fresh: Scene) -> None:
     assert len(fresh.keys.asked) == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        saying({"keys": [{**jwk(EC_KEY, "ec"), "d": "AAAA"}]}),
-        saying({"keys": [ECAlgorithm.to_jwk(EC_KEY, as_dict=True) | {"kid": "ec"}]}),
-        saying({"keys": [jwk(EC_KEY, "ec")], "filler": "x" * 10_000_000}),
-        saying({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "ec"}]}),
-        saying([jwk(EC_KEY, "ec")]),
-        lambda _: Reply(b"<html>"),
-    ],
-    ids=["private, half", "private", "10 MB", "symmetric", "no set", "HTML"],
-)
-def test_keys_that_are_not_taken(fresh: Scene, answer: Callable[[Any], Reply]) -> None:
-    fresh.keys.on("jwks", answer)
-    assert fresh.post(f"Bearer {signed()}") == REFUSAL
+@pytest.mark.parametrize("client", BAD_SETS)
+def test_keys_that_are_not_taken(scene: Scene, client: str) -> None:
+    scene.keys.on(client, BAD_SETS[client])
+    assert scene.post(f"Bearer {signed(iss=f'https://{client}.example')}") == REFUSAL
+    assert scene.keys.paths(client) == [f"/{client}"]
+
+
+def test_a_client_cannot_sign_for_another(scene: Scene) -> None:
+    scene.keys.on("private", saying({"keys": [jwk(STRANGER, "ec")]}))
+    assert scene.post(f"Bearer {signed(STRANGER)}") == REFUSAL
+    assert scene.service.log[-1].cause == "signature"
 
 
 def test_a_redirected_key_set_is_not_followed(fresh: Scene) -> None:

@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from app import clients_file, settings
+from app import clients_file, known_names, settings
 from app.cli import main
 from app.cli.config import EXIT_WRONG_SETTINGS
 from app.clients import Client
+from hooks import knowledge
 
 KEY = ec.generate_private_key(ec.SECP384R1())
 ENTRY = """# Ours
@@ -38,6 +39,11 @@ def file(tmp_path: Path) -> Path:
     (tmp_path / "north.json").write_bytes(orjson.dumps({"keys": [{**public, "kid": "k1"}]}))
     (tmp_path / "clients.toml").write_text(ENTRY)
     return tmp_path / "clients.toml"
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, frozenset[str]]:
+    return known_names(knowledge.load())
 
 
 def check(*options: str) -> Result:
@@ -102,9 +108,12 @@ def test_an_unknown_profile_of_the_settings_is_told(file: Path, monkeypatch: pyt
         ("x = ", 6, ("cannot be read", "TOML")),
     ],
 )
-def test_a_fault_is_told_with_file_line_and_remedy(file: Path, added: str, line: int, words: tuple[str, ...]) -> None:
+def test_a_fault_is_told_with_file_line_and_remedy(
+    file: Path, known: dict[str, frozenset[str]], added: str, line: int, words: tuple[str, ...]
+) -> None:
     file.write_text(ENTRY + added + "\n")
-    (told,) = faults("--clients", str(file))
+    found = clients_file.read(file)
+    (told,) = (str(fault) for fault in (*found.faults, *clients_file.unknown_names(found, known)))
     assert f"{file}, line {line}: " in told
     assert [word for word in words if word not in told] == []
 
@@ -112,6 +121,20 @@ def test_a_fault_is_told_with_file_line_and_remedy(file: Path, added: str, line:
 def test_all_faults_are_told_at_once(file: Path) -> None:
     file.write_text(ENTRY + 'timezone = "Vienna"\nbudget_ms = 1\nx = 1\n')
     assert len(faults("--clients", str(file))) == 3
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]"])
+def test_an_internal_address_needs_to_be_meant(file: Path, address: str) -> None:
+    servers = f'fhir_servers = ["https://ehr.example", "https://{address}:8443/r4"]\n'
+    file.write_text(ENTRY + servers)
+    (fault,) = clients_file.internal_addresses(clients_file.read(file))
+    assert f"{file}, line 6: client 1, fhir_servers: https://{address}:8443/r4 is an internal address." in str(fault)
+    assert "internal_network = true" in fault.words
+
+
+def test_an_internal_address_that_is_meant_is_right(file: Path) -> None:
+    file.write_text(ENTRY + 'fhir_servers = ["https://10.1.2.3/r4"]\ninternal_network = true\n')
+    assert check("--clients", str(file)).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -126,17 +149,23 @@ def test_all_faults_are_told_at_once(file: Path) -> None:
 )
 def test_a_key_file_that_proves_nothing_is_told(file: Path, keys: bytes, words: str) -> None:
     (file.parent / "north.json").write_bytes(keys)
+    (fault,) = clients_file.unusable_keys(clients_file.read(file))
+    assert f"{file}, line 5: client 1, jwks_file: " in str(fault)
+    assert words in fault.words
+
+
+def test_the_command_looks_into_the_key_files(file: Path) -> None:
+    (file.parent / "north.json").write_bytes(b"[]")
     (line,) = faults("--clients", str(file))
-    assert f"{file}, line 5: client 1, jwks_file: " in line
-    assert words in line
+    assert "no JWK Set" in line
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "odd.toml").write_bytes(b"\xff")
     for name, words in (("none.toml", "No such file"), ("odd.toml", "not UTF-8")):
-        (line,) = faults("--clients", str(tmp_path / name))
-        assert f"{tmp_path / name} cannot be read: " in line
-        assert words in line
+        (fault,) = clients_file.read(tmp_path / name).faults
+        assert f"{tmp_path / name} cannot be read: " in str(fault)
+        assert words in fault.words
 
 
 def test_the_example_can_be_used_as_it_is_and_shows_every_key(tmp_path: Path) -> None:
