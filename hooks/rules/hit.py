@@ -26,7 +26,7 @@ def hit_history(case: Case, evidence: Evidence) -> Answer:
     because += (f"Ordered: {wording.order(order)}",)
     if order.drug.is_heparin:
         offer = fondaparinux(case)
-        text = "acute" if hit.acute else "main"
+        text = "pregnant" if picture.pregnancy else "acute" if hit.acute else "main"
         return evidence.finding(text, because=because, notes=offer.notes, proposals=offer.proposals)
     if order.drug.anticoagulant == "VKA" and hit.acute and not picture.bleeding.major:
         return evidence.finding("vka", because=(*because, describe.platelets(picture)))
@@ -39,11 +39,12 @@ def _on_view(case: Case, evidence: Evidence, because: tuple[str, ...]) -> Answer
     running += [m for m in _flushes(case) if m not in running]
     if running:
         lines = tuple(f"Active: {wording.order(o)}" for o in running)
-        return evidence.finding("view", because=(*because, *lines))
+        return evidence.finding("pregnant-view" if picture.pregnancy else "view", because=(*because, *lines))
     clot = picture.clot
     untreated = clot is not None and not picture.treatment.covered and clot.may_be_within(evidence.days("within_days"))
     if untreated and picture.population == "cat" and not picture.bleeding.major:
-        return evidence.finding("untreated", because=(*because, *describe.both(picture)))
+        text = "pregnant-view" if picture.pregnancy else "untreated"
+        return evidence.finding(text, because=(*because, *describe.both(picture)))
     return None
 
 

@@ -33,7 +33,8 @@ def start_anticoagulation(case: Case, evidence: Evidence) -> Answer:
     if picture.clot.days is None:
         urgency = Urgency.INFO
         notes = ("The date of the VTE is not recorded: check that it is recent.", *notes)
-    return evidence.finding(because=tuple(because), notes=notes, proposals=offer.proposals, urgency=urgency)
+    text = "pregnant" if picture.pregnancy else "main"
+    return evidence.finding(text, because=tuple(because), notes=notes, proposals=offer.proposals, urgency=urgency)
 
 
 def is_blocked(case: Case, evidence: Evidence) -> bool:
