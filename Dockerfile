@@ -13,6 +13,7 @@ COPY LICENSE README.md pyproject.toml ./
 COPY app app
 COPY hooks hooks
 COPY fixtures/ehr fixtures/ehr
+COPY fixtures/patients.toml fixtures/patients.toml
 RUN /build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
     && /opt/cat-cds/bin/python -m pip install --no-deps --no-index /wheel/*.whl \
     && /opt/cat-cds/bin/python -m pip uninstall --yes pip setuptools

@@ -16,7 +16,17 @@ from pathlib import Path
 
 NEVER_LISTED = (".git",)
 # One line stands for all that is in these directories. Every module of app, hooks and fixtures has a line of its own.
-CLOSED = ("fixtures/ehr", "fixtures/requests", "fixtures/responses", "hooks/data/*", "requirements", "tests/*")
+CLOSED = (
+    "app/*/static",
+    "app/*/templates",
+    "docs/screenshots",
+    "fixtures/ehr",
+    "fixtures/requests",
+    "fixtures/responses",
+    "hooks/data/*",
+    "requirements",
+    "tests/*",
+)
 TREE_HEADING = "The tree"
 SETTINGS_HEADING = "Settings"
 COLUMN = 32

@@ -191,7 +191,10 @@ def stale_lock(root: Path) -> list[str]:
     wanted = {
         "run": document["project"]["dependencies"],
         "build": groups["build"] + document["build-system"]["requires"],
-        "dev": document["project"]["dependencies"] + groups["build"] + [x for x in groups["dev"] if isinstance(x, str)],
+        "dev": document["project"]["dependencies"]
+        + [text for texts in document["project"].get("optional-dependencies", {}).values() for text in texts]
+        + groups["build"]
+        + [x for x in groups["dev"] if isinstance(x, str)],
     }
     faults = []
     for name, requirements in wanted.items():

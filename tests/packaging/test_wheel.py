@@ -94,6 +94,7 @@ def test_the_wheel_holds_the_code_the_knowledge_and_the_demo_patients_and_nothin
 
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     patients = {name.replace("fixtures/ehr/", "app/demo/fixtures/") for name in files("fixtures/ehr")}
+    patients.add("app/demo/patients.toml")  # their stories
 
     assert any(name.startswith("hooks/data/codes/") for name in names)
     assert patients
