@@ -84,7 +84,7 @@ def _table(title: str, some: Sequence[Line], words: _Words, *, by_week: bool) ->
         table.add_column(name, justify="right")
     table.add_column("overridden because")
     for line in some:
-        reasons = ", ".join(f"{words.reason(reason)} {number}" for reason, number in line.reasons.most_common())
+        reasons = ", ".join(f"{words.reason(reason)} {number}" for reason, number in line.given_reasons)
         week = [line.week.isoformat()] if by_week else []
         numbers = [str(getattr(line, name)) for name in _NUMBERS]
         table.add_row(*week, words.rule(line.rule), line.client, *numbers, reasons)
@@ -96,7 +96,7 @@ def _csv(weekly: Sequence[Line], words: _Words) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["week", "rule", "client", *_NUMBERS, "reasons"])
     for line in weekly:
-        reasons = "; ".join(f"{words.reason(reason)}={number}" for reason, number in line.reasons.most_common())
+        reasons = "; ".join(f"{words.reason(reason)}={number}" for reason, number in line.given_reasons)
         numbers = [getattr(line, name) for name in _NUMBERS]
         writer.writerow([line.week.isoformat(), words.rule(line.rule), line.client, *numbers, reasons])
     return out.getvalue()
@@ -104,7 +104,7 @@ def _csv(weekly: Sequence[Line], words: _Words) -> str:
 
 def _json(weekly: Sequence[Line], words: _Words) -> str:
     def told(line: Line) -> dict[str, object]:
-        reasons = {words.reason(reason): number for reason, number in line.reasons.most_common()}
+        reasons = {words.reason(reason): number for reason, number in line.given_reasons}
         numbers = {name: getattr(line, name) for name in _NUMBERS}
         return {"rule": words.rule(line.rule), "client": line.client, **numbers, "reasons": reasons}
 

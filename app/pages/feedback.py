@@ -27,7 +27,7 @@ def blueprint(settings: Settings, knowledge: Knowledge, database: Database) -> f
     }
 
     def because(line: Line) -> list[tuple[str, int]]:
-        words = ((reason_in_words(reason, frozenset(reasons)), number) for reason, number in line.reasons.most_common())
+        words = ((reason_in_words(reason, frozenset(reasons)), number) for reason, number in line.given_reasons)
         return [(reasons.get(code, code), number) for code, number in words]
 
     @page.get("/feedback")

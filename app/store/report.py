@@ -32,6 +32,11 @@ class Line:
     overridden: int = 0
     reasons: Counter[Reason] = field(default_factory=Counter)
 
+    @property
+    def given_reasons(self) -> tuple[tuple[Reason, int], ...]:
+        """The reasons and how often each was given, the most frequent first."""
+        return tuple(sorted(self.reasons.items(), key=lambda one: (-one[1], one[0])))
+
     def __iadd__(self, other: "Line") -> "Line":
         for name in ("shown", "silent", "held", "accepted", "overridden"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

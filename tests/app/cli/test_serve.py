@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from click.testing import CliRunner, Result
 from app import settings
 from app.cli import SUBCOMMANDS, main
 from app.cli.serve import EXIT_PORT_TAKEN, EXIT_WRONG_SETTINGS
+from app.store.database import Database
+from app.store.report import lines
 
 
 @pytest.fixture(autouse=True)
@@ -86,22 +90,30 @@ def test_the_command_names_its_subcommands_without_loading_them() -> None:
 # That it serves
 
 
-@pytest.fixture(scope="module")
-def demo(project_root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+@contextmanager
+def started(
+    project_root: Path, *options: str, env: dict[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A demo as a process of its own on a free port: its address, and the process."""
-    command = [str(Path(sys.executable).parent / "cat-cds"), "serve", "--demo", "--port", "0", "--workers", "1"]
+    command = [str(Path(sys.executable).parent / "cat-cds"), "serve", "--demo", "--port", "0", *options]
     with subprocess.Popen(
-        command, cwd=project_root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=project_root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
-        url = next(line.split()[1] for line in lines if line.strip().startswith("services")).removesuffix(
+        told = [process.stdout.readline() for _ in range(5)]
+        url = next(line.split()[1] for line in told if line.strip().startswith("services")).removesuffix(
             "/cds-services"
         )
         yield url, process
         if process.poll() is None:
             process.terminate()
             process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def demo(project_root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    with started(project_root, "--workers", "1") as one:
+        yield one
 
 
 def open_chart(url: str, patient: str) -> requests.Response:
@@ -144,3 +156,16 @@ def test_it_logs_a_line_per_call_and_ends_in_order(demo: tuple[str, subprocess.P
     assert '"service": "cat-patient-view"' in log
     assert '"status": 200' in log
     assert "Traceback" not in log
+
+
+def test_what_the_workers_have_queued_is_written_when_it_ends(project_root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CAT_CDS_STATE_DIR": str(tmp_path)}
+    with started(project_root, "--workers", "2", env=environment) as (url, process):
+        for _ in range(4):
+            assert open_chart(url, "brief").json()["cards"]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    database = Database(f"sqlite:///{tmp_path / 'cat-cds.db'}")
+    found = lines(database)
+    database.close()
+    assert {line.shown for line in found} == {4}
