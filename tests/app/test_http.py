@@ -177,7 +177,7 @@ def test_a_failure_of_ours_tells_nothing_and_is_found_in_the_log(
     def fail(*_: object) -> None:
         raise RuntimeError("canary: Jane Doe, born 1958")
 
-    monkeypatch.setattr("app.routes.call.decide", fail)
+    monkeypatch.setattr("app.routes.delivery.decide", fail)
     answer = service.post(call("order-sign"))
     assert answer.status_code == 500
     assert issue(answer)["code"] == "exception"
