@@ -125,7 +125,7 @@ def _dalteparin(case: Case, weight: Decimal, *, recurrence: bool, days_ahead: in
 
 
 def _open_phases(case: Case, days_ahead: int) -> tuple[str, ...]:
-    """The phase of today, or of a day ahead; with no treatment on record the clot's age and a fresh start both count."""
+    """The phase of today, or of a day ahead; with no treatment on record clot age and a fresh start both count."""
     treatment, clot = case.picture.treatment, case.picture.clot
     if treatment.day is not None:
         days = (treatment.day.fewest, treatment.day.most)
