@@ -12,7 +12,8 @@ def hit_history(case: Case, evidence: Evidence) -> Answer:
     """No heparin of any kind after immune heparin-induced thrombocytopenia.
 
     When: HIT is on record and a heparin (flush and lock included) is under the pen or runs; or, on patient-view,
-    the clot is untreated and heparin would be the next step. A VKA while HIT is acute: not before platelets recover.
+    the clot is untreated and heparin would be the next step. A VKA under the pen or running while HIT is acute: not
+    before platelets recover.
     """
     picture, hit = case.picture, case.picture.hit
     if hit is None:
@@ -40,6 +41,10 @@ def _on_view(case: Case, evidence: Evidence, because: tuple[str, ...]) -> Answer
     if running:
         lines = tuple(f"Active: {wording.order(o)}" for o in running)
         return evidence.finding("pregnant-view" if picture.pregnancy else "view", because=(*because, *lines))
+    antagonists = [c.order for c in picture.treatment.running if c.anticoagulant == "VKA"]
+    if antagonists and picture.hit and picture.hit.acute and not picture.bleeding.major:
+        lines = tuple(f"Active: {wording.order(o)}" for o in antagonists)
+        return evidence.finding("vka", because=(*because, *lines, describe.platelets(picture)))
     clot = picture.clot
     untreated = clot is not None and not picture.treatment.covered and clot.may_be_within(evidence.days("within_days"))
     if untreated and picture.population == "cat" and not picture.bleeding.major:
