@@ -76,6 +76,17 @@ def test_overriding_asks_for_a_reason_and_sends_it(page: Page, service: Service)
     assert entry["overrideReason"]["userComment"] == "talked it over"
 
 
+def test_a_button_pressed_twice_does_its_work_once(page: Page, service: Service) -> None:
+    open_patient(page, service.url, "brief")
+    page.get_by_label("Add an order").select_option("apixaban")
+    page.get_by_role("button", name="Add", exact=True).dblclick()
+    answered(page, "Order picked: ")
+    assert drafts(page) == ["apixaban 5 MG Oral Tablet"]
+    page.get_by_role("button", name="Replace apixaban").dblclick()
+    expect(page.get_by_role("status")).to_contain_text("Accepted")
+    assert sum(call.startswith("feedback") for call in calls(page)) == 1
+
+
 def test_signing_in_spite_of_a_card_takes_a_second_press(page: Page, service: Service) -> None:
     open_patient(page, service.url, "brief")
     pick(page, "apixaban")

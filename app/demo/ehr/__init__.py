@@ -78,6 +78,12 @@ def blueprint(fixtures: Path, today: Callable[[], date], *, knowledge: Knowledge
         shown = [answer_view(number, answer) for number, answer in enumerate(_answers(json_body()))]
         return flask.Response(flask.render_template("ehr/cards.html", answers=shown), mimetype="text/html")
 
+    @page.after_request
+    def close(answer: flask.Response) -> flask.Response:
+        answer.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        return answer
+
     return page
 
 
@@ -127,5 +133,4 @@ def _answers(body: bytes) -> list[Mapping[str, Any]]:
 def _page(name: str, frame: Mapping[str, Any], **shown: object) -> flask.Response:
     answer = flask.make_response(flask.render_template(f"ehr/{name}.html", **frame, **shown))
     answer.headers["Content-Security-Policy"] = policy(frame["service"])
-    answer.headers["Referrer-Policy"] = "no-referrer"
     return answer

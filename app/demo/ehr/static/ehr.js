@@ -132,8 +132,18 @@ function drop(key) {
 const refire = (selections = [...drafts.keys()]) =>
   drafts.size ? fire("order-select", selections) : fire("patient-view");
 
-async function add(event) {
-  event.preventDefault();
+/** Run `work` while the button cannot be pressed again. */
+async function once(button, work) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await work();
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+}
+
+async function add() {
   const key = $("order").value;
   const answer = await fetch(`/ehr/patients/${patient}/drafts/${key}?id=draft-${++written}`);
   if (!answer.ok) return;
@@ -148,6 +158,7 @@ async function add(event) {
 async function sign() {
   if (!warned) {
     const got = await fire("order-sign");
+    if (last.hook !== "order-sign") return; // something newer happened meanwhile
     if (got.some((one) => one.status !== 200 || one.body?.cards?.length)) {
       warned = true;
       $("sign").textContent = "Sign anyway";
@@ -237,15 +248,18 @@ if (patient) {
     sessionStorage.setItem("profile", $("profile").value);
     fire(last.hook, last.selections);
   });
-  $("order-form").addEventListener("submit", add);
-  $("sign").addEventListener("click", sign);
+  $("order-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    once(event.submitter, add);
+  });
+  $("sign").addEventListener("click", () => once($("sign"), sign));
   $("cards").addEventListener("click", (event) => {
     const button = event.target.closest(".accept");
-    if (button) accept(button);
+    if (button) once(button, () => accept(button));
   });
   $("cards").addEventListener("submit", (event) => {
     event.preventDefault();
-    override(event.target);
+    once(event.submitter, () => override(event.target));
   });
   fire("patient-view");
 }
