@@ -119,11 +119,13 @@ def test_a_record_server_that_is_down_is_told_and_no_all_clear(page: Page, servi
     page.get_by_text("Behind the scenes").click()
     page.get_by_label("Let the record server").check()
     page.get_by_text("Behind the scenes").click()
-    pick(page, "apixaban")
-
     cards = page.locator("#cards")
+    expect(cards).to_contain_text("This is not an all-clear")
+    expect(page.get_by_role("status")).to_contain_text("Chart opened: not checked")
+
+    pick(page, "apixaban")
+    expect(page.get_by_role("article")).to_contain_text("could not be read")
     expect(cards).not_to_contain_text("nothing to say")
-    expect(cards).to_contain_text("could not be", ignore_case=True)
 
 
 def test_a_service_that_is_gone_is_told(page: Page) -> None:

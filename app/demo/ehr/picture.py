@@ -13,7 +13,7 @@ Spec = dict[str, Any]
 
 _WIDTH = 580
 _ROW = 36
-_LINE_HEIGHT = 110
+_LINE_HEIGHT = 124
 _INK, _QUIET, _CLOT, _TODAY = "#1d2733", "#5b6673", "#a4121a", "#0b4a91"
 _TREATMENT, _OTHER = "#0b4a91", "#6d7f92"
 _PLATELETS, _CLEARANCE = "#6b3fa0", "#00695c"
@@ -194,7 +194,7 @@ def _values(
         {
             "data": values,
             "mark": {
-                "type": "line", "color": colour, "strokeWidth": 2, "interpolate": "monotone",
+                "type": "line", "color": colour, "strokeWidth": 2, "interpolate": "linear",
                 "point": {"color": colour, "size": 45, "filled": True},
             },
             "encoding": place,

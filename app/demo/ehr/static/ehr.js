@@ -248,6 +248,7 @@ if (patient) {
     sessionStorage.setItem("profile", $("profile").value);
     fire(last.hook, last.selections);
   });
+  $("fhir-down").addEventListener("change", () => fire(last.hook, last.selections));
   $("order-form").addEventListener("submit", (event) => {
     event.preventDefault();
     once(event.submitter, add);
