@@ -249,8 +249,10 @@ def test_a_trickle_of_bytes_gains_no_time(start: bytes) -> None:
 
     def trickle(connection: socket.socket) -> None:
         connection.sendall(start)
-        while not stop.wait(0.02):
+        for _ in range(150):
             connection.sendall(b"X")
+            if stop.wait(0.02):
+                return
 
     with saying_slowly(trickle) as url:
         began = time.monotonic()
@@ -259,7 +261,29 @@ def test_a_trickle_of_bytes_gains_no_time(start: bytes) -> None:
         stop.set()
 
 
-def test_when_connecting_took_all_the_time_nothing_is_asked(ehr: FakeEhr) -> None:
+def test_when_connecting_took_all_the_time_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, connect = [0.0], socket.socket.connect
+
+    def slow(opened: socket.socket, address: Any) -> None:
+        connect(opened, address)
+        now[0] = 1.0
+
+    monkeypatch.setattr(socket.socket, "connect", slow)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(OutboundError) as caught:
+            Outbound(connections=1).get(
+                f"http://127.0.0.1:{server.getsockname()[1]}/Patient",
+                headers={},
+                internal=True,
+                deadline=Deadline(clock=lambda: now[0], at=1.0),
+                max_bytes=1,
+            )
+        connection, _ = server.accept()
+        with connection:
+            assert (caught.value.kind, connection.recv(100)) == ("late", b"")
+
+
+def test_when_looking_up_the_name_took_all_the_time_nothing_is_asked(ehr: FakeEhr) -> None:
     now = [0.0]
 
     def slow(host: str, port: int, **_: object) -> list[Any]:
