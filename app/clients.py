@@ -13,6 +13,7 @@ from app.settings import Settings
 SANDBOX = "https://sandbox.cds-hooks.org"
 ReplaceForm = Literal["create-delete", "update"]
 DeleteForm = Literal["resourceId", "resource"]
+SelectionBehavior = Literal["at-most-one", "any"]
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS384", "EdDSA"]
 
 
@@ -28,6 +29,7 @@ class Caller:
     a token. ``any_loopback_server`` (demo mode) adds every FHIR server on this machine, token or not.
     ``internal_network`` lets their names lead to this machine or a private network.
     ``prefetch`` overrides query templates by key. ``replace`` and ``delete`` choose the form of suggestions.
+    So do ``selection_behavior``, ``action_selection_behavior`` and ``system_actions_key``, which say what it can read.
     ``silent`` keeps all cards back, ``silent_rules`` those of some rules; both are counted all the same.
     ``repeat_alerts_days`` is how long an override with a reason holds for an order that did not change; 0: never.
     """
@@ -45,6 +47,9 @@ class Caller:
     prefetch: Mapping[str, str] = field(default_factory=dict)
     replace: ReplaceForm = "create-delete"
     delete: DeleteForm = "resourceId"
+    selection_behavior: SelectionBehavior = "at-most-one"
+    action_selection_behavior: bool = False
+    system_actions_key: bool = False
     services: tuple[str, ...] = ()
     silent: bool = False
     silent_rules: frozenset[str] = frozenset()
@@ -126,6 +131,21 @@ class Client(BaseModel):
     delete: DeleteForm = Field(
         "resourceId", description="how a delete names its target: resourceId or resource", examples=["resourceId"]
     )
+    selection_behavior: SelectionBehavior = Field(
+        "at-most-one",
+        description="any (CDS Hooks 2.0 and newer) marks a single suggestion so; alternatives are always at-most-one",
+        examples=["at-most-one"],
+    )
+    action_selection_behavior: bool = Field(
+        False,
+        description="true (CDS Hooks 3.0) says with each suggestion that its actions go together: all",
+        examples=[False],
+    )
+    system_actions_key: bool = Field(
+        False,
+        description="true sends systemActions, always empty, for clients such as the CRD test kit that demand it",
+        examples=[False],
+    )
     silent: bool = Field(
         False, description="true runs and counts all rules and sends no card: for the first weeks", examples=[False]
     )
@@ -193,6 +213,9 @@ class Client(BaseModel):
             prefetch=self.prefetch,
             replace=self.replace,
             delete=self.delete,
+            selection_behavior=self.selection_behavior,
+            action_selection_behavior=self.action_selection_behavior,
+            system_actions_key=self.system_actions_key,
             services=tuple(self.services),
             silent=self.silent,
             silent_rules=frozenset(self.silent_rules),

@@ -11,7 +11,7 @@ import orjson
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
 from app import order_resource
-from app.clients import DeleteForm, ReplaceForm
+from app.clients import DeleteForm, ReplaceForm, SelectionBehavior
 from app.identity import Identity, uuid_of
 from hooks.card import Card
 from hooks.cards import shorten
@@ -60,6 +60,8 @@ class _Call:
     drafts: Mapping[str, Mapping[str, Any]]
     replace_form: ReplaceForm
     delete_form: DeleteForm
+    selection_behavior: SelectionBehavior
+    action_selection_behavior: bool
 
 
 def response(
@@ -77,6 +79,8 @@ def response(
     drafts: Mapping[str, Mapping[str, Any]] | None = None,
     replace_form: ReplaceForm = "create-delete",
     delete_form: DeleteForm = "resourceId",
+    selection_behavior: SelectionBehavior = "at-most-one",
+    action_selection_behavior: bool = False,
 ) -> Json:
     """The answer to a hook call, cards in the order given.
 
@@ -97,6 +101,8 @@ def response(
         drafts=drafts or {},
         replace_form=replace_form,
         delete_form=delete_form,
+        selection_behavior=selection_behavior,
+        action_selection_behavior=action_selection_behavior,
     )
     return {"cards": [_card(card, place, call) for place, card in enumerate(cards)]}
 
@@ -187,7 +193,7 @@ def _card(card: Card, place: int, call: _Call) -> Json:
                 "topic": {"code": card.rule, "system": f"{call.public_url}/rules", "display": card.rule_display},
             },
             "suggestions": suggestions,
-            "selectionBehavior": "at-most-one" if suggestions else "",
+            "selectionBehavior": _selection_behavior(len(suggestions), call),
             "overrideReasons": [
                 {"code": reason.code, "system": f"{call.public_url}/override-reasons", "display": reason.display}
                 for reason in card.override_reasons
@@ -196,6 +202,13 @@ def _card(card: Card, place: int, call: _Call) -> Json:
             "extension": {"cat-cds": {"rules": list(card.rules), "profile": card.profile, "knowledge": card.knowledge}},
         }
     )
+
+
+def _selection_behavior(suggestions: int, call: _Call) -> str:
+    """Suggestions of one card are alternatives: whoever could take two would order two anticoagulants."""
+    if not suggestions:
+        return ""
+    return call.selection_behavior if suggestions == 1 else "at-most-one"
 
 
 def _identity(card: Card) -> Identity:
@@ -213,6 +226,7 @@ def _suggestions(card: Card, about: tuple[str, ...], call: _Call) -> Iterator[Js
         yield {
             "label": proposal.label,
             "uuid": uuid_of(identity, key=call.key, about=about),
+            **({"actionSelectionBehavior": "all"} if call.action_selection_behavior else {}),
             "actions": actions,
         }
 

@@ -95,6 +95,11 @@ def _answered(
     services = services_at(service_id)
     caller = caller_of(parts, service_id, authorization, log)
     request = hook_request.parse(body(), service_id, tuple(service.hook for service in services))
+    content = _advised(parts, request, caller, log=log, watch=watch)
+    return {**content, "systemActions": []} if caller.system_actions_key else content
+
+
+def _advised(parts: Parts, request: HookRequest, caller: Caller, *, log: CallLog, watch: _Watch) -> wire.Json:
     _note_request(request, log)
     watch.lap("parse")
     if request.silence:
@@ -248,6 +253,8 @@ def _content(parts: Parts, request: HookRequest, caller: Caller, as_of: date, sh
         drafts={f"{resource.get('resourceType')}/{resource.get('id')}": resource for resource in resources},
         replace_form=caller.replace,
         delete_form=caller.delete,
+        selection_behavior=caller.selection_behavior,
+        action_selection_behavior=caller.action_selection_behavior,
     )
 
 

@@ -384,3 +384,28 @@ def test_an_error_may_be_short() -> None:
 
 def test_the_models_can_be_warmed() -> None:
     wire.warm()
+
+
+# -- what a client can read
+
+
+def test_a_client_that_is_not_known_to_be_newer_gets_what_all_versions_understand() -> None:
+    card = first_card(answer())
+    assert card["selectionBehavior"] == "at-most-one"
+    assert all("actionSelectionBehavior" not in one for one in card["suggestions"])
+    assert "systemActions" not in answer()
+
+
+def test_any_is_said_of_a_single_suggestion_and_never_of_alternatives() -> None:
+    alone = first_card(answer(selection_behavior="any"))
+    assert (len(alone["suggestions"]), alone["selectionBehavior"]) == (1, "any")
+    alternatives = first_card(answer(replace(CARD, proposals=(REPLACEMENT, REPLACEMENT)), selection_behavior="any"))
+    assert (len(alternatives["suggestions"]), alternatives["selectionBehavior"]) == (2, "at-most-one")
+    without = first_card(answer(replace(CARD, proposals=()), selection_behavior="any"))
+    assert "selectionBehavior" not in without
+
+
+def test_a_client_of_the_newest_version_is_told_that_all_actions_go_together() -> None:
+    (suggestion,) = first_card(answer(action_selection_behavior=True))["suggestions"]
+    assert suggestion.pop("actionSelectionBehavior") == "all"
+    assert suggestion == first_card(answer())["suggestions"][0]
