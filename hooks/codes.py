@@ -51,6 +51,7 @@ _KINDS = {
         "atrial-fibrillation atrial-flutter mechanical-valve bioprosthetic-valve other-valve antiphospholipid "
         "lupus-anticoagulant mitral-stenosis intracardiac-thrombus ischaemic-stroke cteph valve-procedure"
     ),
+    "palliative": "care",
     "renal": "severe acute moderate unspecified transplant ckd",
     "hepatic": "severe cirrhosis-stage-unknown",
     "procedure": (

@@ -26,10 +26,12 @@ class PartialDate:
     def __str__(self) -> str:
         if self.is_exact:
             return self.earliest.isoformat()
-        if (self.earliest.year, self.earliest.month) == (self.latest.year, self.latest.month):
-            return f"{self.earliest:%Y-%m}"
-        if self.earliest.year == self.latest.year:
-            return f"{self.earliest:%Y}"
+        next_day = self.latest + timedelta(days=1)
+        if self.earliest.day == 1 and next_day.day == 1:
+            if self.earliest.month == 1 and next_day == date(self.earliest.year + 1, 1, 1):
+                return f"{self.earliest:%Y}"
+            if (self.earliest.year, self.earliest.month) == (self.latest.year, self.latest.month):
+                return f"{self.earliest:%Y-%m}"
         return f"{self.earliest.isoformat()} to {self.latest.isoformat()}"
 
     @classmethod

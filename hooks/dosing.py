@@ -11,8 +11,14 @@ from hooks.tables import DATA, KnowledgeError, Row, read_rows
 Intent = Literal["treatment", "extended", "prophylaxis", "unknown"]
 _COLUMNS = {
     "dalteparin-bands": "phase region weight_min_kg weight_max_kg dose_iu source checked",
-    "regimens": "drug phase per_kg unit times_per_day max_per_day first_day last_day crcl_from_ml_min crcl_below_ml_min source checked",
-    "fixed-doses": "drug phase weight_from_kg weight_from_inclusive weight_to_kg weight_to_inclusive dose unit times_per_day source checked",
+    "regimens": (
+        "drug phase per_kg unit times_per_day max_per_day first_day last_day crcl_from_ml_min "
+        "crcl_below_ml_min source checked"
+    ),
+    "fixed-doses": (
+        "drug phase weight_from_kg weight_from_inclusive weight_to_kg weight_to_inclusive dose unit "
+        "times_per_day source checked"
+    ),
     "syringes": "drug dose unit code display text note",
     "intent": "drug intent measure low high unit times_low times_high source",
     "limits": "name value unit meaning source",

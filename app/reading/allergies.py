@@ -30,9 +30,10 @@ _HIT_TOPIC, _CONTRAINDICATION = "hit", "contraindication"
 
 
 def read_allergy(resource: Resource, lookup: Lookup) -> Allergy | None:
-    """The allergy, or None when it is over, refuted, or to nothing of ours."""
-    if status(resource.get("clinicalStatus") or resource.get("status")) not in _IN_FORCE:
-        return None
+    """The allergy, or None when it is over, refuted, or to nothing of ours.
+
+    Heparin-induced thrombocytopenia counts for life: an entry that was closed is read as well.
+    """
     if status(resource.get("verificationStatus")) in _NOT_TRUE:
         return None
     reactions = objects(resource.get("reaction"))
@@ -47,7 +48,8 @@ def read_allergy(resource: Resource, lookup: Lookup) -> Allergy | None:
             break
     else:
         drug = None
-    if drug is None and not hit:
+    is_over = status(resource.get("clinicalStatus") or resource.get("status")) not in _IN_FORCE
+    if not hit and (drug is None or is_over):
         return None
     is_class = drug is not None and drug.name in lookup.books.drugs.classes
     return Allergy(

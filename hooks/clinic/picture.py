@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hooks.clinic.blocks import Bleeding, HeparinThrombocytopenia, Pregnancy, find_bleeding, find_hit, find_pregnancy
 from hooks.clinic.cancer import Cancer, find_cancer
-from hooks.clinic.clot import Clot, find_clot, has_unusual_clot, is_current
+from hooks.clinic.clot import NEVER, Clot, find_clot, has_unusual_clot, is_current
 from hooks.clinic.intent import dose_intent, is_treatment_drug
 from hooks.clinic.kidney import Clearance, find_clearance
 from hooks.clinic.measures import Limits, Measure, newest
@@ -180,7 +180,7 @@ def find_picture(patient: Patient, orders: Orders, profile: Profile, dosing: Dos
         hit=find_hit(patient, profile, platelets.value),
         pregnancy=pregnancy,
         stale_clot=_is_stale(clot, treatment, profile),
-        palliative=any(d.means("palliative") and is_current(d) for d in patient.diagnoses),
+        palliative=_is_palliative(patient),
     )
 
 
@@ -231,8 +231,16 @@ def _population(patient: Patient, clot: Clot | None, cancer: Cancer) -> str:
     return "unknown" if gap else "none"
 
 
+def _is_palliative(patient: Patient) -> bool:
+    """Whether palliative or hospice care is on record, as a diagnosis or as a procedure."""
+    coded = any(
+        d.means("palliative") and is_current(d) and d.verification_status not in NEVER for d in patient.diagnoses
+    )
+    return coded or any(m.topic == "palliative" for p in patient.procedures for m in p.meanings)
+
+
 def _is_stale(clot: Clot | None, treatment: Treatment, profile: Profile) -> bool:
-    if clot is None or treatment.running:
+    if clot is None or any(c.order.status == "active" and c.treats for c in treatment.courses):
         return False
     return clot.days is not None and not clot.may_be_within(profile.days("vte_stale_days"))
 

@@ -32,6 +32,8 @@ def doac_starting_dose(case: Case, evidence: Evidence) -> Answer:
     slots = _slots(order, band)
     because = (*describe.clot(picture), f"Ordered: {wording.order(order)}, {wording.dose(dose.per_day, 'mg')} a day")
     if dose.per_day < start_per_day:
+        if _follows_starting_dose(case, order, start_per_day):
+            return None
         young = picture.clot.days is not None and picture.clot.may_be_within(int(band["days"]) - 1)
         return evidence.finding("start", slots=slots, because=because) if young and treated < band["days"] else None
     too_long = dose.days is not None and Decimal(dose.days) > band["days"]
@@ -39,6 +41,17 @@ def doac_starting_dose(case: Case, evidence: Evidence) -> Answer:
     if dose.per_day == start_per_day and (too_long or (past and picture.treatment.day is not None)):
         return evidence.finding("step-down", slots=slots, because=because)
     return None
+
+
+def _follows_starting_dose(case: Case, order: MedicationOrder, start_per_day: Decimal) -> bool:
+    """Whether the starting dose of the same drug is drafted beside it: this is then the planned second phase."""
+    for draft in case.drafts:
+        if draft.drug is None or order.drug is None or draft.drug.name != order.drug.name:
+            continue
+        dose = computable(draft, draft.drug, case.dosing, case.picture.weight.value, case.patient.as_of)
+        if dose is not None and dose.per_day == start_per_day:
+            return True
+    return False
 
 
 def _slots(order: MedicationOrder, band: Mapping[str, Any]) -> Mapping[str, str]:
