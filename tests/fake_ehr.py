@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ class FakeEhr:
     released: threading.Event = field(default_factory=threading.Event)
     at_once: int = 0
     most_at_once: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def on(self, kind: str, answer: Answer) -> None:
         self.answers[kind] = answer
@@ -103,16 +104,22 @@ class FakeEhr:
     def paths(self, kind: str = "") -> list[str]:
         return [asked.path for asked in self.asked if not kind or asked.kind == kind]
 
+    def is_idle(self) -> bool:
+        """Whether nothing is being answered, once what was left of earlier requests has ended."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.at_once == 0, timeout=5)
+
     def answer(self, asked: Asked) -> Reply:
-        with self._lock:
+        with self._changed:
             self.asked.append(asked)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             return self.answers.get(asked.kind, saying(bundle()))(asked)
         finally:
-            with self._lock:
+            with self._changed:
                 self.at_once -= 1
+                self._changed.notify_all()
 
 
 @contextmanager
@@ -141,6 +148,11 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
     class Server(ThreadingHTTPServer):
         request_queue_size = 128  # with the usual 5, a burst of connections waits a second for another try
         daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Callers that break off, or do not trust the certificate, are no news."""
+            if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
+                super().handle_error(request, client_address)
 
     server = Server(("127.0.0.1", 0), Handler)
     if tls is not None:

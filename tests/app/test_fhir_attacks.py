@@ -97,6 +97,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, ss
 def hospital(shared: Hospital) -> Hospital:
     """The hospital with a record to read, nothing asked yet."""
     for ehr in (shared.ehr, shared.other):
+        assert ehr.is_idle()
         ehr.asked.clear()
         ehr.answers.clear()
         ehr.most_at_once = 0
@@ -263,10 +264,17 @@ def test_a_life_that_is_missing_or_odd_does_not_break_the_call(hospital: Hospita
 
 
 def test_a_token_is_not_used_beyond_its_life(hospital: Hospital) -> None:
-    hospital.ehr.on("Condition", hospital.ehr.hanging(saying(searchset(COLON_CANCER))))
+    over = threading.Event()
+
+    def hang(_: object) -> Any:
+        over.wait(10)
+        return saying(bundle())(None)  # type: ignore[arg-type]
+
+    hospital.ehr.on("Condition", hang)
     started = time.monotonic()
     hospital.sign(base(hospital), access(expires_in=0.2))
     assert time.monotonic() - started < 3
+    over.set()
 
 
 @pytest.mark.parametrize(
