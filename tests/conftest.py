@@ -43,8 +43,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _state_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Services that tests start keep their store in a folder of this run."""
+    """Services that tests start keep their store in a folder of this run, and wait for it as long as a busy machine
+    makes them.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.store.database.CALL_WAITS_SECONDS", 5.0)
         patch.setenv("CAT_CDS_STATE_DIR", str(tmp_path_factory.mktemp("state")))
         yield
 

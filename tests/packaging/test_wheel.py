@@ -40,6 +40,13 @@ def shelf() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """An empty directory for the store of the service, which another user can be let into."""
+    with tempfile.TemporaryDirectory(prefix="cat-cds-state-") as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="module")
 def wheel(shelf: Path, project_root: Path) -> Path:
     """The project's wheel, built by the locked build backend."""
@@ -102,16 +109,17 @@ def test_the_wheel_holds_the_code_the_knowledge_and_the_demo_patients_and_nothin
 
 
 def test_the_installed_service_starts_as_another_user_on_a_tree_that_nobody_may_write_to(
-    installed: Path, shelf: Path
+    installed: Path, shelf: Path, state: Path
 ) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     before = sorted(shelf.rglob("*"))
+    state.chmod(0o777)  # the other user keeps its store there
     service = subprocess.Popen(
         [installed / "cat-cds", "serve", "--demo", "--port", str(port)],
         cwd=shelf,
-        env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "CAT_CDS_STATE_DIR": str(state)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         **another_user(str(installed / "python")),

@@ -86,7 +86,8 @@ def test_a_sqlite_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o600
 
 
-def test_a_call_waits_no_longer_than_it_may(database: Database) -> None:
+def test_a_call_waits_no_longer_than_it_may(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CALL_WAITS_SECONDS", 0.1)
     held, done = threading.Event(), threading.Event()
 
     def hold(_: sa.Connection) -> None:
@@ -102,6 +103,7 @@ def test_a_call_waits_no_longer_than_it_may(database: Database) -> None:
     assert held.is_set()
     assert time.monotonic() - started < 2
     done.set()
+    monkeypatch.setattr(module, "CALL_WAITS_SECONDS", 5.0)
     assert database.is_reachable()
 
 
