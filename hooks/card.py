@@ -18,9 +18,10 @@ class OverrideReason:
 class Card:
     """One card.
 
-    ``summary`` is plain text under 140 characters; ``detail`` is Markdown without HTML, with all text from the record already escaped. ``rules`` holds the codes of all rules merged into it,
-    the primary one (``rule``, permanent number ``rule_number``) first. ``order`` is the reference of the
-    draft it is about, or "" on patient-view. ``source_url`` is empty when the rule's page on this service is meant.
+    ``summary`` is plain text under 140 characters; ``detail`` is Markdown without HTML, with all text from the
+    record already escaped. ``rules`` holds the codes of all rules merged into it, the primary one (``rule``, permanent
+    number ``rule_number``) first. ``order`` is the reference of the draft it is about, or "" on patient-view.
+    ``source_url`` is empty when the rule's page on this service is meant.
     """
 
     rule: str

@@ -212,7 +212,7 @@ def _detail(
     pile: _Pile, patient: Patient, profile: Profile, knowledge: Knowledge, proposals: tuple[Proposal, ...]
 ) -> str:
     points = pile.points
-    facts = dict.fromkeys(line for p in points for line in p.because)
+    facts = _without_openings(dict.fromkeys(line for p in points for line in p.because))
     advice = dict.fromkeys(line for p in points for line in p.advice)
     notes = dict.fromkeys(line for p in points for line in p.notes)
     today = dict.fromkeys(line for p in points for line in p.today)
@@ -228,6 +228,12 @@ def _detail(
         blocks.append(f"**Newer guidance:** {' '.join(today)}")
     blocks.append(f"*{profile.footer.format(knowledge=knowledge.version)}*")
     return "\n\n".join(blocks)
+
+
+def _without_openings(lines: Iterable[str]) -> list[str]:
+    """Lines less those that another line says as well, and goes on."""
+    listed = list(lines)
+    return [line for line in listed if not any(o != line and o.startswith(line) for o in listed)]
 
 
 def escape(text: str) -> str:

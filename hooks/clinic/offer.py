@@ -56,7 +56,7 @@ def replacement(case: Case) -> Offer:
     return Offer(
         proposals=tuple(
             Proposal(
-                label=f"Replace {name} with {p.label}",
+                label=f"Replace {name} with {p.label.removeprefix('Start ')}",
                 orders=p.orders,
                 replaces=order.reference,
                 replaces_label=order.label,
@@ -95,7 +95,7 @@ def start(case: Case) -> Offer:
         low = f"At {wording.number(weight)} kg no syringe is close to the exact dose: ask a pharmacist."
         return Offer(notes=(*_exact_lines(doses), low))
     now = orders[0]
-    label = f"{DALTEPARIN} {wording.dose(now.amount, now.unit)} SC once daily"
+    label = f"Start {DALTEPARIN} {wording.dose(now.amount, now.unit)} SC once daily"
     return Offer(proposals=(Proposal(label=label, orders=orders),), notes=_dose_notes(case, doses, orders, weight))
 
 
