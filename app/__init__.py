@@ -64,7 +64,7 @@ def create_app(
     from app.metrics import Metrics, and_counted
     from app.outbound import Outbound
     from app.pages import feedback, front
-    from app.routes import staff
+    from app.routes import description, staff
     from app.routes.door import LOOPBACK_ORIGINS, furnish
     from hooks import knowledge as all_knowledge
 
@@ -100,6 +100,7 @@ def create_app(
         new_id=new_id,
     )
     app.register_blueprint(routes.blueprint(parts))
+    app.register_blueprint(description.blueprint(settings))
     app.register_blueprint(staff.blueprint(settings, metrics))
     app.register_blueprint(feedback.blueprint(settings, knowledge, ledger.database))
     app.register_blueprint(pages.blueprint(knowledge, settings.public_url, lambda: today(settings.timezone)))
