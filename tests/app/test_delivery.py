@@ -110,6 +110,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 # Repeat-alert control
 
 
+@pytest.mark.spec("S-19")
 def test_signing_does_not_nag_about_what_was_overridden_with_a_reason_on_selecting(north: Hospital) -> None:
     north.override(north.cards("order-select")[CHOICE])
     assert CHOICE not in north.cards("order-sign")
@@ -132,6 +133,7 @@ def test_the_same_order_drafted_anew_under_another_id_is_the_same_order(north: H
     )
 
 
+@pytest.mark.spec("R-7", "S-19")
 @pytest.mark.parametrize(
     "order",
     [
@@ -199,6 +201,7 @@ def test_a_card_to_which_a_rule_was_added_comes_again(north: Hospital) -> None:
     assert north.cards("order-sign", EDOXABAN)[CHOICE]["extension"]["cat-cds"]["rules"] == [CHOICE, LEAD_IN]
 
 
+@pytest.mark.spec("S-19")
 def test_critical_cards_always_return(north: Hospital) -> None:
     bleeding = {**record(), "platelets": searchset(observation("o2", "777-3", 15, "10*3/uL"))}
     cards = north.cards("order-select", prefetch=bleeding)

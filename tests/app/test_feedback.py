@@ -89,6 +89,7 @@ def refusal(answer: requests.Response) -> tuple[int, list[str]]:
 # What is taken
 
 
+@pytest.mark.spec("F-4", "F-10")
 def test_an_acceptance_is_answered_with_200_and_nothing_and_counts_for_its_rule(service: Service) -> None:
     card = card_of(service)
     answer = tell(service, accepted(card))
@@ -99,6 +100,7 @@ def test_an_acceptance_is_answered_with_200_and_nothing_and_counts_for_its_rule(
     assert (service.log[-1].service, service.log[-1].status, service.log[-1].client) == (SIGN, 200, "demo")
 
 
+@pytest.mark.spec("F-5")
 def test_an_override_is_kept_with_its_reason(service: Service) -> None:
     card = card_of(service)
     assert tell(service, overridden(card["uuid"], overrideReason={"reason": REASON})).status_code == 200
@@ -106,17 +108,20 @@ def test_an_override_is_kept_with_its_reason(service: Service) -> None:
     assert dict(found.reasons) == {(REASON["system"], REASON["code"]): 1}
 
 
+@pytest.mark.spec("F-1")
 @pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
 def test_every_service_takes_feedback(service: Service, hook: str) -> None:
     assert tell(service, overridden(STRANGER), at=f"cat-{hook}").status_code == 200
 
 
+@pytest.mark.spec("F-7")
 def test_the_same_feedback_again_is_taken_and_is_one(service: Service) -> None:
     entry = accepted(card_of(service))
     assert {tell(service, entry, entry).status_code for _ in range(3)} == {200}
     assert stored(service) == 1
 
 
+@pytest.mark.spec("F-7")
 def test_a_card_may_be_answered_again_later_and_otherwise(service: Service) -> None:
     card = card_of(service)
     tell(service, overridden(card["uuid"]))
@@ -124,6 +129,7 @@ def test_a_card_may_be_answered_again_later_and_otherwise(service: Service) -> N
     assert stored(service) == 2
 
 
+@pytest.mark.spec("F-10")
 @pytest.mark.parametrize("uuid", [STRANGER, "no uuid at all", "Mrs Canary, born 1958"])
 def test_an_unknown_card_is_taken_counted_and_its_name_not_kept(service: Service, uuid: str) -> None:
     assert tell(service, overridden(uuid), overridden(uuid)).status_code == 200
@@ -144,6 +150,7 @@ def test_ids_in_capitals_are_ours_too(service: Service) -> None:
     assert numbers(service)[card["source"]["topic"]["code"]].overridden == 1
 
 
+@pytest.mark.spec("F-6")
 def test_codes_of_the_client_are_taken_and_free_text_in_their_place_is_not_kept(service: Service) -> None:
     uuid = card_of(service)["uuid"]
     own = {"code": "d7ecf885", "system": "https://ehr.example/why"}
@@ -160,6 +167,7 @@ def test_codes_of_the_client_are_taken_and_free_text_in_their_place_is_not_kept(
 # What is refused
 
 
+@pytest.mark.spec("F-10")
 def test_one_wrong_entry_refuses_all_and_nothing_is_stored(service: Service) -> None:
     card = card_of(service)
     answer = tell(service, accepted(card), accepted(card, outcome="ignored"), accepted(card, acceptedSuggestions=[]))
@@ -189,6 +197,7 @@ def test_a_store_that_is_down_is_told_with_when_to_come_back(service: Service) -
     assert stored(service) == 1
 
 
+@pytest.mark.spec("S-16")
 def test_a_browser_may_ask_and_tell(service: Service) -> None:
     address = f"{service.url}/cds-services/{SIGN}/feedback"
     asked = {"Origin": "https://sandbox.cds-hooks.org", "Access-Control-Request-Method": "POST"}
@@ -200,6 +209,7 @@ def test_a_browser_may_ask_and_tell(service: Service) -> None:
 # Who may tell
 
 
+@pytest.mark.spec("F-9", "S-2", "S-5", "S-12", "A-5")
 def test_feedback_needs_the_same_proof_of_who_calls(tmp_path: Path) -> None:
     with running(listed(tmp_path, entry='services = ["cat-order-sign"]')) as service:
         path = f"/cds-services/{SIGN}"
@@ -245,6 +255,7 @@ def test_replicas_with_another_key_do_not_know_the_card(tmp_path: Path) -> None:
         assert numbers(other)["unmatched"].accepted == 1
 
 
+@pytest.mark.spec("S-12")
 def test_on_postgresql_a_restart_in_the_middle_loses_nothing_that_was_answered_with_200(
     tmp_path: Path, postgres_server: Any
 ) -> None:
@@ -282,6 +293,7 @@ CANARIES = {
 }
 
 
+@pytest.mark.spec("F-11", "S-14", "S-18")
 @pytest.mark.parametrize("keeps_comments", [False, True])
 def test_no_name_id_token_or_comment_is_in_the_store_or_the_log(
     tmp_path: Path, keeps_comments: bool, capfd: pytest.CaptureFixture[str]

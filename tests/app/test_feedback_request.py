@@ -47,11 +47,13 @@ def named(*entries: object) -> tuple[str, ...]:
 # What is taken
 
 
+@pytest.mark.spec("F-4")
 def test_an_acceptance_names_card_and_suggestions() -> None:
     [one] = told(accepted(acceptedSuggestions=[{"id": "s1"}, {"id": "s2"}]))
     assert one == CardOutcome(card=CARD, outcome="accepted", at=AT, suggestions=("s1", "s2"))
 
 
+@pytest.mark.spec("F-5")
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
@@ -69,6 +71,7 @@ def test_an_override_comes_with_a_reason_a_comment_both_or_neither(reason: Any, 
     assert (one.reason_code, one.reason_system, one.comment) == expected
 
 
+@pytest.mark.spec("F-3")
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -88,11 +91,13 @@ def test_a_time_may_have_a_fraction_and_an_offset_and_is_kept_in_utc(text: str, 
     assert (one.at, one.at.tzinfo) == (moment, UTC)
 
 
+@pytest.mark.spec("F-7")
 def test_one_call_may_tell_of_many_cards_in_their_order_and_of_one_card_again() -> None:
     found = told(accepted(), overridden(card="another"), accepted())
     assert [one.card for one in found] == [CARD, "another", CARD]
 
 
+@pytest.mark.spec("J-8")
 def test_unknown_members_are_passed_over() -> None:
     assert told({**accepted(), "zzz": 1, "extension": {"org.example.x": {}}}) == told(accepted())
 
@@ -106,6 +111,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
         parse(body)
 
 
+@pytest.mark.spec("F-2")
 @pytest.mark.parametrize("content", [{}, {"feedback": None}, {"feedback": {}}, {"feedback": "x"}, {"feedback": []}])
 def test_feedback_is_a_list_with_something_in_it(content: dict[str, Any]) -> None:
     with pytest.raises(BadRequestError) as caught:
@@ -113,6 +119,7 @@ def test_feedback_is_a_list_with_something_in_it(content: dict[str, Any]) -> Non
     assert caught.value.expression == ("feedback",)
 
 
+@pytest.mark.spec("F-3", "F-4", "F-5", "A-11")
 @pytest.mark.parametrize(
     ("entry", "fields"),
     [
@@ -157,6 +164,7 @@ def test_an_entry_is_an_object(entry: object) -> None:
     assert named(accepted(), entry) == ("feedback[1]",)
 
 
+@pytest.mark.spec("F-10")
 def test_one_that_is_wrong_refuses_all_and_every_wrong_one_is_named() -> None:
     assert named(accepted(), accepted(card=...), overridden(outcome="x")) == ("feedback[1].card", "feedback[2].outcome")
 
@@ -165,6 +173,7 @@ def test_a_refusal_stays_short() -> None:
     assert len(named(*[{}] * 1000)) == MOST_NAMED
 
 
+@pytest.mark.spec("F-11", "E-5")
 def test_a_refusal_repeats_nothing_of_what_came() -> None:
     with pytest.raises(BadRequestError) as caught:
         told(overridden(outcome="canary", card="canary", overrideReason={"userComment": ["canary"]}))

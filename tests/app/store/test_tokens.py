@@ -31,6 +31,7 @@ class Tokens(SeenTokens):
         self.sweeps += 1
 
 
+@pytest.mark.spec("S-12")
 def test_a_token_is_new_once_and_each_issuer_has_its_own(database: Database) -> None:
     seen = Tokens(database)
     assert not seen("a", "j", 1000.0)
@@ -39,6 +40,7 @@ def test_a_token_is_new_once_and_each_issuer_has_its_own(database: Database) -> 
     assert not seen("a", "k", 1000.0)
 
 
+@pytest.mark.spec("S-12")
 def test_a_token_is_remembered_until_it_has_expired(database: Database) -> None:
     seen = Tokens(database)
     assert not seen("a", "j", 1000.0)
@@ -49,12 +51,14 @@ def test_a_token_is_remembered_until_it_has_expired(database: Database) -> None:
     assert seen("a", "j", 2000.0)
 
 
+@pytest.mark.spec("S-12")
 def test_a_replica_sees_what_another_one_saw(database: Database, url: str) -> None:
     with opened(url) as other:
         assert not Tokens(database)("a", "j", 1000.0)
         assert Tokens(other)("a", "j", 1000.0)
 
 
+@pytest.mark.spec("S-12")
 def test_of_many_that_use_one_token_at_once_one_succeeds(url: str, database: Database, project_root: Path) -> None:
     program = (
         "import json, sys\n"
@@ -93,6 +97,7 @@ def test_what_is_kept_is_a_hash_and_not_the_token(database: Database) -> None:
     assert "canary-jti" not in rows(database)
 
 
+@pytest.mark.spec("S-12")
 def test_odd_names_are_tokens_too(database: Database) -> None:
     seen = Tokens(database)
     for jti in ("\x00", "😀", "'; DROP TABLE seen_token; --", "j" * 5000):
