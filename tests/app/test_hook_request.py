@@ -327,11 +327,22 @@ def test_a_token_for_another_patient_is_refused(patient: object) -> None:
     assert refusal(body).expression == ("fhirAuthorization.patient",)
 
 
-@pytest.mark.parametrize("expires_in", [0, ..., None, "300", -1])
-def test_any_lifetime_is_tolerated(expires_in: object) -> None:
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"), [(..., None), (None, None), ("300", None), (True, None), (300, 300)]
+)
+def test_a_lifetime_that_is_missing_or_odd_is_tolerated(expires_in: object, seconds: float | None) -> None:
     request = access(expires_in=expires_in)
     assert request.fhir is not None
     assert request.fhir.usable
+    assert request.fhir.seconds == seconds
+
+
+@pytest.mark.parametrize("expires_in", [0, -1, -0.5])
+def test_a_token_that_has_expired_is_not_used_and_does_not_break_the_call(expires_in: object) -> None:
+    request = access(expires_in=expires_in)
+    assert request.fhir is not None
+    assert not request.fhir.usable
+    assert "fhir-token-expired" in request.warnings
 
 
 @pytest.mark.parametrize(
