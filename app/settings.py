@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CAT_CDS_"
 STORE_FILE = "cat-cds.db"
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 DEMO_CARD_KEY = "cat-cds demo key: public, the same in every worker"
 
 
@@ -142,6 +143,12 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"{variable('clients_file')} is not set, so nobody may call. "
             "Name the TOML file of clients, or start with --demo."
+        )
+    address = urlsplit(settings.public_url)
+    if address.scheme != "https" and address.hostname not in _THIS_MACHINE:
+        raise SettingsError(
+            f"{variable('public_url')}: {settings.public_url} is not https. "
+            "CDS Hooks asks for TLS: let a proxy speak it, and give the https address here."
         )
     if settings.card_key is None:
         raise SettingsError(
