@@ -43,6 +43,7 @@ CREATE = f"{SUGGESTION}.actions.0"
 DELETE = f"{SUGGESTION}.actions.2"
 
 
+@pytest.mark.spec("J-5", "J-6", "J-7", "X-4", "L-3", "L-4")
 @pytest.mark.parametrize(
     ("path", "value", "seen"),
     [
@@ -182,6 +183,7 @@ def test_a_right_discovery_has_no_fault() -> None:
     assert discovery_faults({"services": []}) == []
 
 
+@pytest.mark.spec("J-5", "J-6")
 @pytest.mark.parametrize(
     ("path", "value", "seen"),
     [

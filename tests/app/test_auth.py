@@ -108,6 +108,7 @@ def signed_with_a_weak_key() -> str:
 # Tokens that convince
 
 
+@pytest.mark.spec("S-2", "S-9")
 @pytest.mark.parametrize(
     "given",
     [
@@ -133,6 +134,7 @@ def test_a_token_of_a_listed_client_names_the_caller(given: str) -> None:
 # Tokens that do not
 
 
+@pytest.mark.spec("S-3", "S-4", "S-6", "S-7", "S-8", "S-9", "S-11")
 @pytest.mark.parametrize(
     ("why", "header"),
     [
@@ -193,6 +195,7 @@ def test_a_token_that_does_not_convince_is_refused_and_never_told_why(why: str, 
     assert caught.value.__suppress_context__ or caught.value.__context__ is None, why
 
 
+@pytest.mark.spec("S-12")
 def test_a_token_is_good_once() -> None:
     verify, given = verifier(), f"Bearer {token()}"
     verify(given, URL)
@@ -201,6 +204,7 @@ def test_a_token_is_good_once() -> None:
     verify(f"Bearer {token(jti='j2')}", URL)
 
 
+@pytest.mark.spec("K-4")
 def test_a_test_kit_may_use_a_token_again_when_its_entry_says_so() -> None:
     verify = verifier(CLIENT.model_copy(update={"jti_reuse": True}), seen=Seen(down=True))
     assert verify(f"Bearer {token()}", URL) == verify(f"Bearer {token()}", URL)
@@ -220,6 +224,7 @@ def test_a_store_that_is_down_does_not_let_a_wrong_token_in() -> None:
         verifier(trusting, seen=Seen(down=True))(f"Bearer {token(OTHER_EC_KEY)}", URL)
 
 
+@pytest.mark.spec("S-13")
 def test_a_tenant_that_is_not_listed_is_not_believed() -> None:
     verify = verifier(CLIENT.model_copy(update={"tenants": ["north"]}))
     assert verify(f"Bearer {token(tenant='north')}", URL).tenant == "north"
@@ -228,6 +233,7 @@ def test_a_tenant_that_is_not_listed_is_not_believed() -> None:
             verify(f"Bearer {token(jti=jti, tenant=tenant)}", URL)
 
 
+@pytest.mark.spec("S-2")
 def test_in_demo_mode_everybody_is_the_demo_caller_with_or_without_token() -> None:
     verify = auth.demo(Settings(demo=True))
     assert verify(None, URL) == verify("Bearer nonsense", URL)

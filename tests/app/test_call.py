@@ -94,6 +94,7 @@ def test_an_open_chart_with_clot_and_cancer_and_no_treatment_gets_a_card(service
     assert "start-anticoagulation" in service.rules(call("patient-view"))
 
 
+@pytest.mark.spec("R-7", "C-12")
 def test_an_equal_request_gets_an_equal_answer_and_another_context_another_one(service: Service) -> None:
     first, again = service.post(call("order-sign")), service.post(call("order-sign"))
     assert first.content == again.content
@@ -128,6 +129,7 @@ def _rules() -> dict[str, Any]:
 # When nothing is said, and nothing is asked
 
 
+@pytest.mark.spec("O-2")
 @pytest.mark.parametrize(
     ("body", "silence"),
     [
@@ -156,6 +158,7 @@ def test_for_a_deceased_patient_there_are_no_cards(service: Service, hook: str, 
     assert service.log[-1].silence == "deceased"
 
 
+@pytest.mark.spec("PT-11")
 @pytest.mark.parametrize("conditions", [searchset(), searchset(COLON_CANCER), searchset(CLOT), None])
 def test_an_open_chart_without_clot_or_cancer_is_read_no_further(
     service: Service, ehr: FakeEhr, conditions: object
@@ -166,6 +169,7 @@ def test_an_open_chart_without_clot_or_cancer_is_read_no_further(
     assert service.log[-1].silence == "not-concerned"
 
 
+@pytest.mark.spec("PF-10")
 def test_another_patients_data_has_no_influence_and_is_counted(service: Service) -> None:
     foreign = {**COLON_CANCER, "subject": {"reference": "Patient/pt-2"}}
     body = call("order-sign", prefetch={**record(), "conditions": searchset(CLOT, foreign)})
@@ -176,6 +180,7 @@ def test_another_patients_data_has_no_influence_and_is_counted(service: Service)
 # Where the record comes from
 
 
+@pytest.mark.spec("PF-11")
 @pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
 def test_prefetch_and_fhir_server_give_the_same_cards(service: Service, ehr: FakeEhr, hook: str) -> None:
     by_prefetch = service.post(call(hook)).json()
@@ -185,6 +190,7 @@ def test_prefetch_and_fhir_server_give_the_same_cards(service: Service, ehr: Fak
     assert set(service.log[-1].origins.values()) == {"fetched"}
 
 
+@pytest.mark.spec("PF-1", "PF-2", "FA-5")
 @pytest.mark.parametrize("key", sorted(record()))
 def test_a_key_that_was_not_sent_is_fetched_and_no_other(service: Service, ehr: FakeEhr, key: str) -> None:
     service.post(call("order-sign", prefetch=without(key), fhirServer=ehr.base))
@@ -192,6 +198,7 @@ def test_a_key_that_was_not_sent_is_fetched_and_no_other(service: Service, ehr: 
     assert ehr.asked[0].kind == KINDS.get(key, "Observation")
 
 
+@pytest.mark.spec("FA-3", "FA-5", "FA-7")
 def test_scopes_are_heeded_and_the_token_is_sent(service: Service, ehr: FakeEhr) -> None:
     access = {
         "access_token": "opaque",
@@ -204,12 +211,14 @@ def test_scopes_are_heeded_and_the_token_is_sent(service: Service, ehr: FakeEhr)
     assert {asked.headers["authorization"] for asked in ehr.asked} == {"Bearer opaque"}
 
 
+@pytest.mark.spec("FA-9")
 def test_a_server_that_is_not_allowed_is_not_called_and_prefetch_is_used(service: Service) -> None:
     elsewhere = "http://10.255.255.1/fhir"
     assert service.rules(call("order-sign", fhirServer=elsewhere)) == service.rules(call("order-sign"))
     assert missing_keys(service, call("order-sign", prefetch={}, fhirServer=elsewhere))
 
 
+@pytest.mark.spec("FA-1")
 def test_an_authorization_of_no_use_means_prefetch_only(service: Service, ehr: FakeEhr) -> None:
     body = call("order-sign", fhirServer=ehr.base, fhirAuthorization={"access_token": "x"}, prefetch=without("weight"))
     assert service.post(body).status_code == 200
@@ -219,6 +228,7 @@ def test_an_authorization_of_no_use_means_prefetch_only(service: Service, ehr: F
 # What is missing
 
 
+@pytest.mark.spec("PF-5", "E-1")
 @pytest.mark.parametrize(
     ("hook", "required"),
     [
@@ -233,6 +243,7 @@ def test_required_keys_that_nobody_can_get_are_named(service: Service, hook: str
         assert missing_keys(service, call(hook, prefetch=without(key))) == [f"prefetch.{key}"]
 
 
+@pytest.mark.spec("PF-6")
 @pytest.mark.parametrize(
     "key", ["medications", "creatinine", "platelets", "weight", "height", "procedures", "allergies"]
 )
@@ -250,6 +261,7 @@ def failing_ways(ehr: FakeEhr) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.spec("PF-4", "PF-5", "PF-6", "A-3")
 @pytest.mark.parametrize("way", ["the EHR fails", "the prefetch says that it failed"])
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_a_failed_required_read_is_told_on_a_card_when_an_anticoagulant_is_ordered(
@@ -262,6 +274,7 @@ def test_a_failed_required_read_is_told_on_a_card_when_an_anticoagulant_is_order
     assert card["indicator"] == "info"
 
 
+@pytest.mark.spec("PF-4", "A-3")
 @pytest.mark.parametrize("way", ["the EHR fails", "the prefetch says that it failed"])
 def test_on_opening_the_chart_only_when_an_anticoagulant_is_active(service: Service, ehr: FakeEhr, way: str) -> None:
     body = call("patient-view", **failing_ways(ehr)[way])
@@ -279,6 +292,7 @@ def test_a_patient_who_could_not_be_read_is_no_all_clear_even_without_cancer_or_
     assert missing_keys(service, body) == ["prefetch.patient"]
 
 
+@pytest.mark.spec("PF-7", "PF-6")
 def test_a_first_page_of_conditions_is_not_read_as_all(service: Service, ehr: FakeEhr) -> None:
     page = {**searchset(condition("c9", "J45.909")), "link": [{"relation": "next", "url": f"{ehr.base}/Condition?p=2"}]}
     assert service.rules(call("order-sign", prefetch={**record(), "conditions": page})) == ["data-not-usable"]
@@ -290,6 +304,7 @@ def test_a_first_page_of_conditions_is_not_read_as_all(service: Service, ehr: Fa
 # Time
 
 
+@pytest.mark.spec("O-4")
 def test_a_slow_server_does_not_hold_the_answer(service: Service, ehr: FakeEhr) -> None:
     ehr.on("Observation", ehr.hanging(saying(bundle())))
     started = time.monotonic()
@@ -312,6 +327,7 @@ def medication(text: str) -> dict[str, Any]:
     return {"resourceType": "Medication", "id": "m7", "code": {"text": text}}
 
 
+@pytest.mark.spec("A-14")
 def test_a_draft_whose_medicine_is_a_reference_is_judged_once_it_was_read(service: Service, ehr: FakeEhr) -> None:
     body = call("order-sign", referring(), fhirServer=ehr.base)
     ehr.on("Medication", saying({**medication("x"), "code": APIXABAN["medicationCodeableConcept"]}))
@@ -346,6 +362,7 @@ def test_but_it_does_not_matter_without_cancer_or_clot(service: Service) -> None
 # The log
 
 
+@pytest.mark.spec("S-18")
 def test_the_log_tells_what_happened(service: Service) -> None:
     service.post(call("order-sign", prefetch=without("height")))
     log = service.log[-1]
@@ -359,6 +376,7 @@ def test_the_log_tells_what_happened(service: Service) -> None:
     assert service.log[-1].status == 412
 
 
+@pytest.mark.spec("FA-4", "S-18")
 def test_nothing_of_the_record_or_the_access_is_logged(service: Service, ehr: FakeEhr) -> None:
     marked = "canary-7"
     access = {

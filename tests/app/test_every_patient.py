@@ -78,6 +78,7 @@ def test_there_are_patients() -> None:
     assert len(PATIENTS) > 20
 
 
+@pytest.mark.spec("J-3", "J-5", "J-6", "J-7", "X-4", "C-12")
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_answers_obey_the_specification_and_repeat(
     patient: str, service: Service, templates: dict[str, dict[str, str]]
@@ -96,6 +97,7 @@ def test_answers_obey_the_specification_and_repeat(
                 assert identity.rule_number == numbers()[card["source"]["topic"]["code"]]
 
 
+@pytest.mark.spec("PF-11")
 @pytest.mark.parametrize("patient", sorted({*PATIENTS[::6], HAS_A_MEDICATION_REFERENCE}))
 def test_prefetch_and_the_fhir_server_give_equal_cards(
     patient: str, service: Service, templates: dict[str, dict[str, str]]

@@ -144,6 +144,7 @@ TRICKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.spec("FA-9", "R-3")
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_server_that_was_not_agreed_is_not_asked(hospital: Hospital, trick: str) -> None:
     port, other = (ehr.base.split(":")[2].split("/")[0] for ehr in (hospital.ehr, hospital.other))
@@ -169,12 +170,14 @@ def test_without_agreement_a_listed_name_that_leads_to_this_machine_is_not_asked
 # Where a server that was agreed points to
 
 
+@pytest.mark.spec("FA-9")
 def test_a_redirect_takes_the_token_nowhere(hospital: Hospital) -> None:
     hospital.ehr.on("Condition", redirecting(f"{hospital.other.base}/Condition"))
     hospital.sign(base(hospital))
     assert hospital.other.asked == []
 
 
+@pytest.mark.spec("FA-9")
 @pytest.mark.parametrize(
     "link",
     [
@@ -277,6 +280,7 @@ def test_a_token_is_not_used_beyond_its_life(hospital: Hospital) -> None:
     over.set()
 
 
+@pytest.mark.spec("FA-7")
 @pytest.mark.parametrize(
     "scope", ["launch openid", "patient/Observation.rs", "patient/Patient.c", "patient/Patient.write"]
 )
@@ -285,11 +289,13 @@ def test_beyond_its_scopes_nothing_is_asked(hospital: Hospital, scope: str) -> N
     assert hospital.ehr.paths("Patient") + hospital.ehr.paths("Condition") == []
 
 
+@pytest.mark.spec("FA-2")
 def test_the_token_of_another_patient_is_refused(hospital: Hospital) -> None:
     assert hospital.sign(base(hospital), access(patient="other")).status_code == 400
     assert hospital.ehr.asked == []
 
 
+@pytest.mark.spec("FA-4")
 def test_the_token_is_in_no_answer_and_no_log(hospital: Hospital) -> None:
     hospital.ehr.on("Condition", failing(500))
     answer = hospital.sign(base(hospital))
@@ -319,6 +325,7 @@ def test_only_the_agreed_number_of_requests_run_at_a_time_however_the_server_is_
     assert hospital.ehr.most_at_once == 3
 
 
+@pytest.mark.spec("FA-8")
 def test_after_the_answer_nothing_is_asked(tmp_path: Path, certificate: tuple[Path, ssl.SSLContext]) -> None:
     entry = "internal_network = true\n"
     with hospital_in(tmp_path, certificate[1], certificate[0], entry) as one:

@@ -44,6 +44,7 @@ def reason(client: FhirClient, ehr: FakeEhr, address: str = "", seconds: float =
 # One request
 
 
+@pytest.mark.spec("FA-3")
 def test_the_token_goes_with_the_request_and_nothing_of_the_environment(
     client: FhirClient, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_refusal_is_told_in_words(client: FhirClient, ehr: FakeEhr, status: in
     assert words in reason(client, ehr)
 
 
+@pytest.mark.spec("FA-9")
 def test_a_redirect_is_not_followed(client: FhirClient, ehr: FakeEhr) -> None:
     with serving() as other:
         ehr.on("Observation", redirecting(f"{other.base}/Observation"))
@@ -153,6 +155,7 @@ def test_an_address_on_another_server_is_not_asked(client: FhirClient, ehr: Fake
 # Which servers
 
 
+@pytest.mark.spec("FA-9", "R-3")
 @pytest.mark.parametrize(
     ("given", "listed"),
     [
@@ -186,6 +189,7 @@ def test_only_the_base_urls_of_the_callers_entry_are_asked(given: str, listed: b
     assert allowed(access, caller) == expected
 
 
+@pytest.mark.spec("FA-6")
 def test_without_token_only_servers_agreed_to_be_open_are_asked() -> None:
     caller = replace(
         CALLER, fhir_servers=("https://a.example", "https://b.example"), open_servers=("https://b.example",)
@@ -267,6 +271,7 @@ def test_pages_are_at_or_below_the_base_url(address: str, below: bool) -> None:
 # Scopes
 
 
+@pytest.mark.spec("FA-7")
 @pytest.mark.parametrize(
     ("scope", "search", "read"),
     [

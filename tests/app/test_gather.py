@@ -92,6 +92,7 @@ def one(source: Source, reach: Reach | None, **prefetch: Any) -> Got:
 # Prefetch alone
 
 
+@pytest.mark.spec("PF-1")
 def test_what_was_sent_is_used_and_not_asked_again(ehr: FakeEhr, reach: Reach) -> None:
     got = one(CONDITIONS, reach, conditions=bundle(CANCER, CLOT))
     assert got == Got(key="conditions", resources=(CANCER, CLOT), origin="prefetch")
@@ -106,6 +107,7 @@ def test_what_a_bundle_names_by_urn_keeps_its_name() -> None:
     assert got.urns == {"urn:uuid:1": CANCER, "urn:uuid:3": PERSON}
 
 
+@pytest.mark.spec("PF-3", "A-4")
 @pytest.mark.parametrize(
     "nothing", [None, bundle(), {"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}]
 )
@@ -114,6 +116,7 @@ def test_null_and_an_empty_bundle_both_mean_none(ehr: FakeEhr, reach: Reach, not
     assert ehr.asked == []
 
 
+@pytest.mark.spec("PF-3")
 @pytest.mark.parametrize("nothing", [None, bundle()])
 def test_for_a_read_they_mean_that_there_is_no_such_resource(nothing: object) -> None:
     got = one(PATIENT, None, patient=nothing)
@@ -124,6 +127,7 @@ def test_for_a_read_they_mean_that_there_is_no_such_resource(nothing: object) ->
     assert caught.value.keys == ("patient",)
 
 
+@pytest.mark.spec("PF-4")
 @pytest.mark.parametrize("failure", [FAILURE, bundle(FAILURE), {"resourceType": "OperationOutcome"}])
 def test_an_operation_outcome_is_a_failed_read_and_is_not_tried_again(
     ehr: FakeEhr, reach: Reach, failure: object
@@ -144,6 +148,7 @@ def test_a_mere_warning_beside_the_matches_is_no_failure() -> None:
     assert one(CONDITIONS, None, conditions=bundle(CANCER, WARNING)).gap is None
 
 
+@pytest.mark.spec("PF-8")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -158,6 +163,7 @@ def test_the_shape_of_a_bundle_is_taken_leniently(sent: object) -> None:
     assert one(CONDITIONS, None, conditions=sent) == Got(key="conditions", resources=(CANCER,), origin="prefetch")
 
 
+@pytest.mark.spec("PF-8")
 def test_a_bundle_of_one_where_a_resource_is_expected_is_that_resource() -> None:
     assert one(PATIENT, None, patient=bundle(PERSON)).resources == (PERSON,)
 
@@ -177,6 +183,7 @@ def test_another_patient_under_the_key_is_not_the_patient() -> None:
     assert "pt-2" not in caught.value.diagnostics
 
 
+@pytest.mark.spec("PF-9")
 def test_keys_that_were_not_asked_for_have_no_effect() -> None:
     assert set(gather(ALL, asking({"zzz": bundle(CANCER)}), None)) == {"patient", "conditions", "platelets"}
 
@@ -184,6 +191,7 @@ def test_keys_that_were_not_asked_for_have_no_effect() -> None:
 # What is missing
 
 
+@pytest.mark.spec("PF-1")
 def test_exactly_the_missing_keys_are_fetched(ehr: FakeEhr, reach: Reach) -> None:
     sent = {"patient": PERSON, "conditions": bundle(CANCER), "platelets": bundle(count("2026-03-01"))}
     for key, kind in (("patient", "Patient"), ("conditions", "Condition"), ("platelets", "Observation")):
@@ -219,6 +227,7 @@ def test_a_required_key_whose_read_failed_is_not_the_missing_precondition(reach:
     check_preconditions(ALL, asking(), reach)
 
 
+@pytest.mark.spec("FA-7")
 def test_what_the_scopes_do_not_cover_is_not_asked_for(ehr: FakeEhr, reach: Reach) -> None:
     access = replace(reach.access, scopes=("patient/Patient.rs", "patient/Observation.read"))
     narrow = replace(reach, access=access)
@@ -262,6 +271,7 @@ def test_each_failure_is_a_gap_with_a_reason_and_the_other_keys_are_there(ehr: F
         assert elsewhere.asked == []
 
 
+@pytest.mark.spec("O-4")
 def test_late_answers_are_left_behind_at_one_deadline_for_all(ehr: FakeEhr, reach: Reach) -> None:
     for kind in ("Condition", "Observation"):
         ehr.on(kind, ehr.hanging(saying(bundle())))
@@ -314,11 +324,13 @@ def page(ehr: FakeEhr, number: int) -> str:
     return f"{ehr.base}/Condition?page={number}"
 
 
+@pytest.mark.spec("PF-7")
 def test_all_pages_are_read(ehr: FakeEhr, reach: Reach) -> None:
     ehr.on("Condition", in_turn(saying(bundle(CANCER, following=page(ehr, 2))), saying(bundle(CLOT))))
     assert one(CONDITIONS, reach) == Got(key="conditions", resources=(CANCER, CLOT), origin="fetched")
 
 
+@pytest.mark.spec("PF-7")
 def test_the_first_page_in_prefetch_is_read_on_with_access(ehr: FakeEhr, reach: Reach) -> None:
     ehr.on("Condition", saying(bundle(CLOT)))
     got = one(CONDITIONS, reach, conditions=bundle(CANCER, following=page(ehr, 2)))
@@ -326,6 +338,7 @@ def test_the_first_page_in_prefetch_is_read_on_with_access(ehr: FakeEhr, reach: 
     assert ehr.paths() == ["/Condition?page=2"]
 
 
+@pytest.mark.spec("PF-7")
 def test_without_access_the_first_page_is_not_all(ehr: FakeEhr) -> None:
     got = one(CONDITIONS, None, conditions=bundle(CANCER, following=page(ehr, 2)))
     assert got.resources == (CANCER,)
@@ -354,6 +367,7 @@ def test_pages_without_end_are_read_up_to_a_limit(ehr: FakeEhr, reach: Reach, al
     assert "more pages" in got.gap.reason
 
 
+@pytest.mark.spec("FA-9")
 def test_a_next_page_on_another_server_is_not_read_and_the_token_stays(ehr: FakeEhr, reach: Reach) -> None:
     with serving() as foreign:
         ehr.on("Condition", saying(bundle(CANCER, following=f"{foreign.base}/Condition?page=2")))

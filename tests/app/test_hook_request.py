@@ -90,6 +90,7 @@ def test_depth_that_is_only_read_does_no_harm() -> None:
 # Top level
 
 
+@pytest.mark.spec("R-1", "R-2", "R-5")
 @pytest.mark.parametrize("name", ["hook", "hookInstance", "context"])
 @pytest.mark.parametrize("value", [None, ...])
 def test_a_required_element_that_is_missing_or_null_is_named(name: str, value: object) -> None:
@@ -121,17 +122,20 @@ def test_a_hook_of_another_service_is_refused() -> None:
     assert refusal(view(), "order-sign").expression == ("hook",)
 
 
+@pytest.mark.spec("R-2")
 @pytest.mark.parametrize("given", [UUID, UUID.upper(), f"urn:uuid:{UUID}"])
 def test_the_hook_instance_is_brought_to_one_form(given: str) -> None:
     request = read(view(hookInstance=given))
     assert (request.hook_instance, request.warnings) == (UUID, ())
 
 
+@pytest.mark.spec("R-2")
 def test_a_hook_instance_that_is_no_uuid_is_taken_with_a_warning() -> None:
     request = read(view(hookInstance="call-17"))
     assert (request.hook_instance, request.warnings) == ("call-17", ("hook-instance-not-uuid",))
 
 
+@pytest.mark.spec("J-8", "R-9")
 def test_unknown_members_and_extensions_change_nothing_at_any_level() -> None:
     plain = view(fhirServer="https://e.example/r4", fhirAuthorization=authorization())
     more = {"zzz": 1, "extension": {"org.example": [1]}}
@@ -152,6 +156,7 @@ def test_the_patient_id_is_bare(given: str) -> None:
     assert read(in_context(view(), patientId=given)).patient_id == "pt-1"
 
 
+@pytest.mark.spec("R-5")
 @pytest.mark.parametrize("given", [..., None, ""])
 @pytest.mark.parametrize("name", ["patientId", "userId"])
 def test_patient_and_user_are_required(name: str, given: object) -> None:
@@ -200,6 +205,7 @@ def test_on_signing_all_drafts_are_in_focus_whatever_their_status() -> None:
     assert read({**body, "hook": "order-sign"}).in_focus == (0, 1)
 
 
+@pytest.mark.spec("A-12")
 @pytest.mark.parametrize(
     ("selection", "url", "found"),
     [
@@ -223,6 +229,7 @@ def test_a_selection_means_a_draft_by_type_and_id_by_id_or_by_full_url(selection
         assert refusal(body).expression == ("context.selections",)
 
 
+@pytest.mark.spec("A-12")
 def test_a_bare_id_that_two_drafts_have_means_neither() -> None:
     assert refusal(select(DRAFT, {**DRAFT, "resourceType": "ServiceRequest"}, selections=["d1"])).status == 400
 
@@ -269,6 +276,7 @@ def test_entries_without_resource_id_or_type_break_nothing() -> None:
     assert read(body).in_focus == (0,)
 
 
+@pytest.mark.spec("R-8")
 @pytest.mark.parametrize("kind", ["MedicationOrder", "ProcedureRequest"])
 def test_orders_of_older_fhir_versions_get_a_clear_answer(kind: str) -> None:
     error = refusal(select(DRAFT, {"resourceType": kind, "id": "d2"}))
@@ -304,6 +312,7 @@ def test_token_and_scopes_are_read_and_the_token_is_not_shown() -> None:
     assert "opaque" not in repr(request)
 
 
+@pytest.mark.spec("R-4")
 @pytest.mark.parametrize("given", [None, ...])
 def test_null_means_no_authorization(given: object) -> None:
     body = view(fhirServer="https://e.example/r4", fhirAuthorization=given)
@@ -312,15 +321,18 @@ def test_null_means_no_authorization(given: object) -> None:
     assert (request.fhir.token, request.fhir.scopes, request.fhir.usable) == ("", None, True)
 
 
+@pytest.mark.spec("R-3")
 def test_an_authorization_without_server_is_refused() -> None:
     assert refusal(view(fhirAuthorization=authorization())).expression == ("fhirServer",)
 
 
+@pytest.mark.spec("FA-2")
 @pytest.mark.parametrize("patient", ["pt-1", "Patient/pt-1", "", None, ...])
 def test_a_token_for_the_patient_in_context_is_used(patient: object) -> None:
     assert access(patient=patient).fhir is not None
 
 
+@pytest.mark.spec("FA-2")
 @pytest.mark.parametrize("patient", ["pt-2", "Patient/pt-2", 7])
 def test_a_token_for_another_patient_is_refused(patient: object) -> None:
     body = view(fhirServer="https://e.example/r4", fhirAuthorization=authorization(patient=patient))
@@ -345,6 +357,7 @@ def test_a_token_that_has_expired_is_not_used_and_does_not_break_the_call(expire
     assert "fhir-token-expired" in request.warnings
 
 
+@pytest.mark.spec("FA-1")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -367,6 +380,7 @@ def test_an_incomplete_authorization_is_of_no_use_and_no_error(changes: dict[str
     assert request.warnings == ("fhir-authorization-unusable",)
 
 
+@pytest.mark.spec("FA-1")
 @pytest.mark.parametrize("given", ["Bearer x", [], 7])
 def test_an_authorization_that_is_no_object_is_of_no_use_and_no_error(given: object) -> None:
     request = read(view(fhirServer="https://e.example/r4", fhirAuthorization=given))

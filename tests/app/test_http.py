@@ -145,6 +145,7 @@ def test_other_bodies_are_not_taken(service: Service, headers: dict[str, str], s
     assert issue(answer)["code"] == "not-supported"
 
 
+@pytest.mark.spec("J-9")
 def test_a_body_that_is_too_long_is_refused_announced_or_not(service: Service) -> None:
     announced = send(service, b" " * 100_001)
     assert (announced.status_code, issue(announced)["code"]) == (413, "too-long")
@@ -171,6 +172,7 @@ def test_a_body_in_pieces_is_read(service: Service) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.spec("E-5")
 def test_a_failure_of_ours_tells_nothing_and_is_found_in_the_log(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +197,7 @@ def test_a_failure_of_ours_tells_nothing_and_is_found_in_the_log(
 # Browsers
 
 
+@pytest.mark.spec("S-16")
 @pytest.mark.parametrize("origin", [SANDBOX, "http://localhost:3000", "http://127.0.0.1:8000", "http://[::1]:8080"])
 @pytest.mark.parametrize("path", ["/cds-services", "/cds-services/cat-order-sign", "/fhir/Patient"])
 def test_a_preflight_needs_no_token_and_opens_the_private_network(service: Service, origin: str, path: str) -> None:
@@ -233,6 +236,7 @@ def test_other_origins_are_not_let_in(service: Service, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.spec("E-7")
 def test_every_answer_can_be_read_by_a_browser_errors_too(service: Service) -> None:
     headers = {"Origin": SANDBOX}
     answers = [

@@ -75,6 +75,7 @@ def test_a_key_that_was_withdrawn_is_gone_after_the_next_renewal() -> None:
     assert desk.kids("a") == []
 
 
+@pytest.mark.spec("S-10")
 def test_a_rotated_key_works_at_the_next_call() -> None:
     server = KeyServer("a")
     desk = Desk(server)
@@ -84,6 +85,7 @@ def test_a_rotated_key_works_at_the_next_call() -> None:
     assert server.reads == 2
 
 
+@pytest.mark.spec("S-10")
 def test_an_unknown_key_id_has_the_set_read_once_and_not_again_for_a_while() -> None:
     server = KeyServer("a")
     desk = Desk(server)
@@ -173,6 +175,7 @@ def rsa_jwk(**more: Any) -> dict[str, Any]:
     return {**RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), **more}
 
 
+@pytest.mark.spec("S-9")
 @pytest.mark.parametrize(
     ("key", "algorithm"),
     [
@@ -186,6 +189,7 @@ def test_a_key_that_fits_its_algorithm_proves(key: dict[str, Any], algorithm: st
     assert proof(key, algorithm) is not None
 
 
+@pytest.mark.spec("S-9")
 @pytest.mark.parametrize(
     ("why", "key", "algorithm"),
     [

@@ -146,6 +146,7 @@ def test_what_is_not_known_is_left_out() -> None:
     assert unnamed["reasonReference"] == [{"reference": "Condition/dvt"}]
 
 
+@pytest.mark.spec("J-3")
 def test_an_order_that_is_not_valid_fhir_is_never_sent() -> None:
     with pytest.raises(ValidationError):
         created(order_id="no id in FHIR has spaces")
@@ -177,6 +178,7 @@ RICH_DRAFT: dict[str, Any] = DRAFT | {
 }
 
 
+@pytest.mark.spec("AC-4")
 def test_an_update_keeps_who_whom_where_and_why() -> None:
     resource = order_resource.updated(RICH_DRAFT, FIRST_PHASE)
     assert resource is not None

@@ -14,6 +14,7 @@ ROWS = sources.table(knowledge.load().labs)
 SEARCH_PARAMETERS = {"patient", "code", "_sort", "_count"}
 
 
+@pytest.mark.spec("PT-1", "PT-5", "PT-6", "PT-9")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_a_template_keeps_to_the_widely_supported_subset(row: sources.Source) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z]+(/\{\{context\.patientId\}\}|\?\S+)", row.template)

@@ -235,6 +235,7 @@ REFUSAL = (
 )
 
 
+@pytest.mark.spec("S-3", "S-4", "S-5", "S-7", "S-8", "S-9", "S-11", "S-13", "E-6")
 @pytest.mark.parametrize(("attack", "cause", "token"), ATTACKS, ids=[attack for attack, _, _ in ATTACKS])
 def test_what_an_attack_gets(scene: Scene, attack: str, cause: str, token: Callable[[], str]) -> None:
     got = scene.post(f"Bearer {token()}")
@@ -274,6 +275,7 @@ def test_no_header_or_one_that_is_unclear(scene: Scene, authorization: list[str]
     assert scene.service.log[-1].cause == cause
 
 
+@pytest.mark.spec("S-5")
 def test_the_host_header_does_not_say_who_is_meant(scene: Scene) -> None:
     token = signed(aud="https://evil.test/cds-services/cat-order-sign")
     sent = {"Host": "evil.test", "X-Forwarded-Host": "evil.test", "Forwarded": "host=evil.test;proto=https"}
@@ -281,6 +283,7 @@ def test_the_host_header_does_not_say_who_is_meant(scene: Scene) -> None:
     assert scene.service.log[-1].cause == "audience"
 
 
+@pytest.mark.spec("S-12")
 def test_a_token_is_good_once_and_its_signature_written_otherwise_is_no_other_token(scene: Scene) -> None:
     token = signed()
     assert scene.post(f"Bearer {token}")[0] == 200
@@ -298,6 +301,7 @@ def test_a_refused_token_is_not_used_up(scene: Scene) -> None:
 # Keys
 
 
+@pytest.mark.spec("S-6")
 def test_a_foreign_jku_is_never_fetched(fresh: Scene) -> None:
     fresh.stranger.on("jwks", saying({"keys": [jwk(STRANGER, "ec")]}))
     for jku in (
@@ -311,6 +315,7 @@ def test_a_foreign_jku_is_never_fetched(fresh: Scene) -> None:
     assert fresh.stranger.asked == fresh.keys.asked == []
 
 
+@pytest.mark.spec("S-10")
 def test_made_up_key_ids_have_the_keys_read_once_more_and_a_rotated_key_works(fresh: Scene) -> None:
     assert fresh.post(f"Bearer {signed()}")[0] == 200
     assert len(fresh.keys.asked) == 1

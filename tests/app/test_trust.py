@@ -66,12 +66,14 @@ def outcome(answer: requests.Response) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.spec("S-1", "S-18")
 def test_a_listed_client_is_answered_and_named_in_the_log(service: Service) -> None:
     answer = service.post(call("order-sign"), headers=bearer())
     assert answer.json()["cards"]
     assert (service.log[-1].client, service.log[-1].tenant) == ("north", "a")
 
 
+@pytest.mark.spec("E-6", "A-7", "S-1")
 def test_all_failures_to_prove_who_calls_look_alike(service: Service) -> None:
     used = bearer()
     service.post(call("order-sign"), headers=used)
@@ -103,6 +105,7 @@ def test_a_known_client_without_right_to_the_service_is_refused(service: Service
     assert (answer.status_code, outcome(answer)["issue"][0]["code"]) == (403, "forbidden")
 
 
+@pytest.mark.spec("D-15")
 def test_discovery_is_open_and_shows_a_client_its_own_templates(service: Service) -> None:
     def weight(**headers: str) -> str:
         template: str = service.get("/cds-services", headers=headers).json()["services"][0]["prefetch"]["weight"]
@@ -113,6 +116,7 @@ def test_discovery_is_open_and_shows_a_client_its_own_templates(service: Service
     assert weight(**bearer("/cds-services")).endswith("code=local-weight")
 
 
+@pytest.mark.spec("S-16")
 def test_browsers_of_listed_origins_only_are_let_in(service: Service) -> None:
     allowed = {
         origin: service.get("/cds-services", headers={"Origin": origin}).headers.get("Access-Control-Allow-Origin")

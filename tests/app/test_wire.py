@@ -111,12 +111,14 @@ def test_a_public_url_may_end_in_a_slash() -> None:
 # -- the summary
 
 
+@pytest.mark.spec("C-2", "A-8")
 @pytest.mark.parametrize("summary", ["x" * 139, "💊" * 69 + "x"])
 def test_139_utf16_units_fit(summary: str) -> None:
     assert wire.summary_fits(summary)
     assert first_card(answer(replace(CARD, summary=summary)))["summary"] == summary
 
 
+@pytest.mark.spec("C-2", "A-8")
 @pytest.mark.parametrize("summary", ["x" * 140, "💊" * 70, "word " * 40])
 def test_a_longer_summary_is_seen_and_shortened(summary: str) -> None:
     assert not wire.summary_fits(summary)
@@ -172,6 +174,7 @@ def test_who_where_and_when_come_from_the_call() -> None:
     assert resource["authoredOn"] == "2026-03-02"
 
 
+@pytest.mark.spec("AC-5")
 def test_an_old_client_gets_the_delete_in_its_form() -> None:
     body = answer(delete_form="resource")
     assert actions(body)[2]["resource"] == "MedicationRequest/draft-1"
@@ -213,6 +216,7 @@ def test_a_proposal_may_only_create() -> None:
     assert [action["type"] for action in actions(body)] == ["create", "create"]
 
 
+@pytest.mark.spec("AC-6")
 @pytest.mark.parametrize(
     "drafts",
     [
@@ -280,6 +284,7 @@ def test_an_equal_call_gets_an_equal_answer() -> None:
     assert answer() == answer()
 
 
+@pytest.mark.spec("C-1")
 @pytest.mark.parametrize(
     "change",
     [
@@ -339,6 +344,7 @@ def test_discovery() -> None:
     assert "prefetch" not in body["services"][1]
 
 
+@pytest.mark.spec("D-3")
 def test_discovery_without_services() -> None:
     assert wire.discovery([], public_url="https://cds.example.org", prefetch={}) == {"services": []}
 
@@ -389,6 +395,7 @@ def test_the_models_can_be_warmed() -> None:
 # -- what a client can read
 
 
+@pytest.mark.spec("SG-6", "O-3", "A-9")
 def test_a_client_that_is_not_known_to_be_newer_gets_what_all_versions_understand() -> None:
     card = first_card(answer())
     assert card["selectionBehavior"] == "at-most-one"
@@ -396,6 +403,7 @@ def test_a_client_that_is_not_known_to_be_newer_gets_what_all_versions_understan
     assert "systemActions" not in answer()
 
 
+@pytest.mark.spec("C-9")
 def test_any_is_said_of_a_single_suggestion_and_never_of_alternatives() -> None:
     alone = first_card(answer(selection_behavior="any"))
     assert (len(alone["suggestions"]), alone["selectionBehavior"]) == (1, "any")
@@ -405,6 +413,7 @@ def test_any_is_said_of_a_single_suggestion_and_never_of_alternatives() -> None:
     assert "selectionBehavior" not in without
 
 
+@pytest.mark.spec("SG-5")
 def test_a_client_of_the_newest_version_is_told_that_all_actions_go_together() -> None:
     (suggestion,) = first_card(answer(action_selection_behavior=True))["suggestions"]
     assert suggestion.pop("actionSelectionBehavior") == "all"

@@ -92,6 +92,7 @@ def test_of_many_that_use_one_token_at_once_one_succeeds(url: str, database: Dat
     assert sum(found) == 10
 
 
+@pytest.mark.spec("S-14")
 def test_what_is_kept_is_a_hash_and_not_the_token(database: Database) -> None:
     Tokens(database)("a", "canary-jti", 1000.0)
     assert "canary-jti" not in rows(database)
