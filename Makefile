@@ -22,7 +22,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme rules-doc screenshots bench lock system-deps clean
+.PHONY: help install run test check format readme rules-doc conformance fuzz screenshots bench lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ readme: install ## renew the tree and the table of settings in README.md
 
 rules-doc: install ## renew docs/rules.md from hooks/data
 	@$(BIN)/cat-cds rules doc --output docs/rules.md
+
+conformance: install ## run the tests of the CDS Hooks specification and renew docs/conformance.md
+	@$(BIN)/python -m tests.spec.report
+
+fuzz: install ## throw spoilt requests and records at the service for minutes (SECONDS=600 for longer)
+	@FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -q -s -n 0 tests/fuzz
 
 screenshots: install ## renew the pictures in docs/screenshots (needs chromium: make system-deps)
 	@$(BIN)/python -m tests.browser.screenshots

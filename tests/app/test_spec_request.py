@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from app.settings import Settings, SettingsError, load
+from app.store.report import lines, totals
 from tests.app.hospital import PUBLIC, bearer, listed
 from tests.app.service import APIXABAN, CLOT, CT, Service, call, condition, record, running, searchset
 from tests.cds_hooks_validator import operation_outcome_faults
@@ -257,3 +258,13 @@ def test_unknown_members_and_keys_change_nothing(service: Service) -> None:
 def test_what_is_wrong_or_refuted_does_not_count(service: Service, status: str) -> None:
     wrong = condition("c1", "C18.9", onsetDateTime="2026-01-05", verificationStatus={"coding": [{"code": status}]})
     assert service.rules(call("order-sign", prefetch={**record(), "conditions": searchset(wrong, CLOT)})) == []
+
+
+@pytest.mark.spec("F-8")
+def test_a_card_that_nobody_answered_counts_as_shown_and_not_as_overridden(tmp_path: Path) -> None:
+    with running(Settings(demo=True, state_dir=tmp_path)) as fresh:
+        assert fresh.post(call("order-sign")).json()["cards"]
+        assert fresh.ledger.notes.flush()
+        told = totals(lines(fresh.ledger.database))
+        assert sum(line.shown for line in told) > 0
+        assert sum(line.accepted + line.overridden for line in told) == 0
