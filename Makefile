@@ -17,6 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Warnings of pip about its own configuration are not ours to show.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+# On a terminal pip's own words show that the installation goes on.
+PROGRESS := $(if $(MAKE_TERMOUT),-vv)
 LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	.make/lock/bin/uv pip compile --quiet --no-config --no-header --system-certs \
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
@@ -100,8 +102,8 @@ endef
 
 $(VENV)/.locked: requirements/dev.txt
 	$(call make_venv,$(VENV))
-	@echo "installing the locked dependencies into $(VENV)"
-	@$(PIP) install --require-hashes -r requirements/dev.txt \
+	@echo "installing $$(grep -c == requirements/dev.txt) locked packages into $(VENV): a minute or two, once"
+	@$(PIP) install --require-hashes -r requirements/dev.txt $(PROGRESS) \
 	|| { echo "The packages could not be installed. Is a package registry reachable (pip config list)?" >&2; exit 1; }
 	@touch $@
 

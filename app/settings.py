@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     card_key: SecretStr | None = Field(None, description="secret of 32 characters or more, the same for all replicas")
     fixtures: Path | None = Field(None, description="folder of the demo patients")
     local_codes: Path | None = Field(None, description="CSV file of local codes")
-    code_packs: Annotated[tuple[str, ...], NoDecode] = Field((), description="further code packs, separated by commas")
+    code_packs: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="code packs to load, separated by commas; left out: all"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL or SQLite, such as postgresql://user@host/name; else a SQLite file"

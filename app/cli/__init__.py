@@ -15,6 +15,15 @@ SUBCOMMANDS = {
 }
 """Name, module, command in it, and the line that help shows."""
 
+WHERE_TO_BEGIN = """\b
+To begin with:
+  cat-cds serve --demo                 invented patients, no settings needed
+  cat-cds try brief --order apixaban   in a second terminal
+
+Settings are environment variables CAT_CDS_*: README.md lists them, "cat-cds config check" finds their faults.
+"""
+"""What help ends with."""
+
 
 class _Lazy(click.Group):
     """A group that knows its subcommands by name and loads one only to run it."""
@@ -34,7 +43,10 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, words) for name, (_, _, words) in SUBCOMMANDS.items()])
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]}, epilog=WHERE_TO_BEGIN)
 @click.version_option(package_name="cat-cds")
 def main() -> None:
-    """CDS Hooks service for cancer-associated venous thromboembolism."""
+    """A CDS Hooks service for venous thromboembolism in people with cancer.
+
+    Every command tells more with --help.
+    """

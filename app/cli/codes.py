@@ -28,7 +28,7 @@ def codes() -> None:
     """Check the code lists, and lock them after a review."""
 
 
-@codes.command()
+@codes.command(short_help="Look for faults in the code lists.")
 @_data
 @click.option("--counts", is_flag=True, help="Show how many rows each file has of each kind.")
 def check(data: Path, *, counts: bool) -> None:
@@ -50,7 +50,7 @@ def check(data: Path, *, counts: bool) -> None:
         raise click.ClickException(f"{len(found.faults)} faults in the code lists.")
 
 
-@codes.command()
+@codes.command(short_help="Accept an edit that was reviewed.")
 @_data
 def lock(data: Path) -> None:
     """Write the hash of every listed file into sources.toml, once an edit has been reviewed."""

@@ -19,7 +19,7 @@ def config() -> None:
     """Check the settings and the clients file, or show an example of one."""
 
 
-@config.command()
+@config.command(short_help="Look for what would stop the start.")
 @click.option(
     "--clients",
     type=click.Path(path_type=Path, dir_okay=False),

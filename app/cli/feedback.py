@@ -32,7 +32,7 @@ def feedback() -> None:
     """What clinicians did with the cards."""
 
 
-@feedback.command()
+@feedback.command(short_help="Show the numbers, per rule and client.")
 @click.option("--client", help="Name of one client; left out: all.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day, such as 2026-03-01 (UTC).")
 @click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,23 +20,27 @@ def rules() -> None:
     """List the rules, or write them as a document."""
 
 
-@rules.command("list")
+@rules.command("list", short_help="Show every rule in a table.")
 def list_rules() -> None:
-    """Show every rule with its hooks and the urgency of its cards under each profile."""
+    """Show every rule with its hooks and the urgency of its cards under each profile.
+
+    Hooks: view (a chart is opened), select (an order is picked), sign (orders are signed).
+    """
     knowledge, words = _loaded(), load_words()
-    table = Table(box=box.SIMPLE)
-    for heading in ("No.", "Rule", "Looked at"):
-        table.add_column(heading, no_wrap=heading == "Rule")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("No.")
+    table.add_column("Rule", no_wrap=True)
+    table.add_column("Hooks", max_width=len("select, sign"))
     for profile in rule_sheet.profiles(knowledge):
-        table.add_column(profile.name)
+        table.add_column(profile.name, min_width=len(profile.name))
     for rule in knowledge.rules:
         sheet = rule_sheet.sheet(knowledge, rule.code, words)
-        hooks = ", ".join(hook for hook in rule_sheet.HOOKS if hook in rule.hooks)
+        hooks = ", ".join(hook.rpartition("-")[2] for hook in rule_sheet.HOOKS if hook in rule.hooks)
         table.add_row(str(rule.number), rule.code, hooks, *map(_urgencies, rule_sheet.indicators(sheet)))
     Console().print(table)
 
 
-@rules.command()
+@rules.command(short_help="Write every rule as Markdown.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write [default: print]")
 def doc(output: Path | None) -> None:
     """Write every rule with its texts, thresholds and evidence as Markdown."""

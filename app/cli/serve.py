@@ -143,7 +143,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
-        click.echo(f"cat-cds: {host}:{port} {why}. Choose another one with --port.", err=True)
+        click.echo(f"cat-cds: {host}:{port} {why}. Choose another one: --port 9000, or PORT=9000 make run.", err=True)
         sys.exit(EXIT_PORT_TAKEN)
     listener.set_inheritable(True)
     return listener
@@ -173,15 +173,16 @@ def _at_its_address(settings: Settings, host: str, port: int) -> Settings:
 
 def _welcome(settings: Settings) -> str:
     """What to open and what to try, in a few lines."""
-    url = settings.public_url
+    url, command = settings.public_url, sys.argv[0]
     body = (
         f'{{"hook": "patient-view", "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7", '
         f'"fhirServer": "{url}/fhir", "context": {{"userId": "Practitioner/demo", "patientId": "brief"}}}}'
     )
     return (
         f"cat-cds in demo mode, synthetic patients, guideline {settings.guideline}. Not for clinical use.\n"
-        f"  open      {url}/\n"
+        f"  open      {url}/ (stop with Ctrl+C)\n"
         f"  services  {url}/cds-services\n"
         f"  patients  {url}/fhir/Patient\n"
+        f"  terminal  {command} try brief --order apixaban --url {url}\n"
         f"  try       curl -s {url}/cds-services/cat-patient-view -H 'Content-Type: application/json' -d '{body}'"
     )

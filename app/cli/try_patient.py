@@ -26,11 +26,22 @@ _LISTED = 8
 
 @click.command("try")
 @click.argument("patient", required=False)
-@click.option("--order", "orders", multiple=True, help="apixaban, dalteparin:15000, enoxaparin:60x2, ... (repeatable)")
 @click.option(
-    "--hook", help="patient-view, order-select or order-sign [default: patient-view, with --order order-select]"
+    "--order",
+    "orders",
+    multiple=True,
+    help="NAME, NAME:DOSE or NAME:DOSExTIMES, such as apixaban or enoxaparin:60x2; repeatable.",
 )
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Address of the service.")
+@click.option(
+    "--hook", help="patient-view, order-select or order-sign [default: patient-view; with --order: order-select]"
+)
+@click.option(
+    "--url",
+    default="http://127.0.0.1:8000",
+    envvar="CAT_CDS_PUBLIC_URL",
+    show_default=True,
+    help="Address of the service, if CAT_CDS_PUBLIC_URL does not give it.",
+)
 @click.option("--fhir", help="FHIR server [default: URL/fhir, the demo's]")
 @click.option("--prefetch/--no-prefetch", help="Send the record along, instead of naming the FHIR server.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as it came.")
@@ -46,12 +57,21 @@ def try_patient(
     as_json: bool,
     only_list: bool,
 ) -> None:
-    """Ask a running service about PATIENT (an id, or a part of the name) and show its cards."""
+    """Ask a running service about PATIENT (an id, or a part of the name) and show its cards.
+
+    \b
+    cat-cds try --list                        the patients
+    cat-cds try brief                         her chart is opened
+    cat-cds try brief --order apixaban        a drug is picked
+    cat-cds try brief --order dalteparin:15000 --hook order-sign
+    """  # noqa: D301 - click reads the backspace
     base = url.rstrip("/")
     fhir_base = (fhir or f"{base}/fhir").rstrip("/")
     console = Console()
     if only_list:
         console.print(_patient_table(_patients(fhir_base)))
+        if fhir is None:
+            click.echo(f"What each of the demo's patients is for: {base}/")
         return
     if patient is None:
         raise click.UsageError("Name a patient, or see them with: cat-cds try --list")
@@ -169,7 +189,10 @@ def _asked(method: str, url: str, body: Json | None = None) -> Json:
     try:
         answer = requests.request(method, url, json=body, timeout=SECONDS, allow_redirects=False)
     except requests.ConnectionError:
-        raise click.ClickException(f"Nothing answers at {url}. Start the service with: cat-cds serve --demo") from None
+        raise click.ClickException(
+            f"Nothing answers at {url}. Start the service with make run (or cat-cds serve --demo); "
+            "if it listens elsewhere, say where: --url http://127.0.0.1:9000"
+        ) from None
     except requests.Timeout:
         raise click.ClickException(f"{url} did not answer within {SECONDS} seconds.") from None
     except requests.RequestException as error:

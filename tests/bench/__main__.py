@@ -236,11 +236,14 @@ def measured(settings: Settings) -> list[Row]:
         service["hook"]: service for service in orjson.loads(app.test_client().get("/cds-services").data)["services"]
     }
     settle_memory()  # as every worker does
-    rows = [
-        *with_prefetch(app, services, day),
-        nothing_that_matters(knowledge.load(), day),
-        *without_prefetch(app, services, day),
-    ]
+    rows = []
+    for what, measure in (
+        ("calls that bring their data", lambda: with_prefetch(app, services, day)),
+        ("a chart of nothing that matters", lambda: [nothing_that_matters(knowledge.load(), day)]),
+        ("calls whose data are fetched", lambda: without_prefetch(app, services, day)),
+    ):
+        print(f"measuring {what} ...", file=sys.stderr)
+        rows += measure()
     app.extensions["cat-cds"].close()
     return rows
 

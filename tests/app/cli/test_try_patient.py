@@ -214,5 +214,6 @@ def test_a_service_that_is_not_running_is_told_with_the_remedy(service: Service)
     assert result.exit_code == 1
     assert (
         result.output
-        == f"Error: Nothing answers at {gone}/cds-services. Start the service with: cat-cds serve --demo\n"
+        == f"Error: Nothing answers at {gone}/cds-services. Start the service with make run (or cat-cds serve --demo); "
+        "if it listens elsewhere, say where: --url http://127.0.0.1:9000\n"
     )
