@@ -117,6 +117,10 @@ def _feedback(security: list[Json]) -> Json:
 
 
 def _pages(staff: list[Json]) -> Json:
+    no_rule = _refusal("There is no rule of this code: a page for browsers, an outcome for machines.")
+    no_rule["content"]["text/html"] = {"schema": {"type": "string"}}
+    rule = _page("rule", "One rule: trigger, thresholds, evidence")
+    rule["responses"]["404"] = no_rule
     code = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}, "example": "doac-in-cancer"}
     queries = [
         {"name": "client", "in": "query", "schema": {"type": "string"}, "description": "one client's numbers only"},
@@ -125,7 +129,7 @@ def _pages(staff: list[Json]) -> Json:
     return {
         "/": {"get": _page("front", "What this service is")},
         "/rules": {"get": _page("rules", "All rules")},
-        "/rules/{code}": {"parameters": [code], "get": _page("rule", "One rule: trigger, thresholds, evidence", "404")},
+        "/rules/{code}": {"parameters": [code], "get": rule},
         "/override-reasons": {"get": _page("overrideReasons", "The reasons for not following a card")},
         "/feedback": {
             "get": _page("numbers", "What was shown and what became of it", "400", "401", "404", "503")
