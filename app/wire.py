@@ -1,6 +1,7 @@
 """Cards, discovery and errors as JSON. The only module that knows the field names of CDS Hooks."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,8 @@ from hooks.guidelines import SUMMARY_UNITS
 from hooks.proposal import Proposal
 
 Json = dict[str, Any]
+
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 
 USAGE = (
     "FHIR R4. What prefetch leaves out is read from the FHIR server of the request, if the client allows it. "
@@ -236,8 +239,8 @@ def _actions(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call
     draft: Mapping[str, Any] = {}
     if proposal.replaces is not None:
         draft = call.drafts.get(proposal.replaces, {})
-        named = f"{draft.get('resourceType')}/{draft['id']}" if draft.get("id") else ""
-        if draft.get("status") != "draft" or proposal.replaces != named:
+        named = f"{draft.get('resourceType')}/{draft.get('id')}"
+        if draft.get("status") != "draft" or proposal.replaces != named or not _REFERENCE.fullmatch(named):
             return []
     creates = _creates(card, proposal, about, call)
     if not draft:

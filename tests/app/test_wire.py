@@ -236,6 +236,14 @@ def test_what_is_not_a_draft_of_this_call_is_never_touched_nor_doubled(drafts: d
     assert "selectionBehavior" not in card
 
 
+@pytest.mark.parametrize("odd", ["../d1", "d 1", "d_1", "x" * 65, "💊"])
+def test_a_draft_whose_id_is_no_fhir_id_is_not_named_in_an_action(odd: str) -> None:
+    draft = {f"MedicationRequest/{odd}": DRAFT | {"id": odd}}
+    card = replace(CARD, proposals=(replace(REPLACEMENT, replaces=f"MedicationRequest/{odd}"),))
+    for form in ("create-delete", "update"):
+        assert "suggestions" not in first_card(answer(card, drafts=draft, replace_form=form))
+
+
 def test_two_drafts_without_an_id_are_not_confused() -> None:
     nameless = {name: DRAFT[name] for name in DRAFT if name != "id"}
     proposal = replace(REPLACEMENT, replaces="MedicationRequest/None")
