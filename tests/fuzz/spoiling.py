@@ -1,4 +1,4 @@
-"""Spoils JSON the way clients and attackers do: drops, retypes, repeats, nests, borrows, and writes what JSON forbids."""
+"""Spoils JSON as clients and attackers do: drops, retypes, repeats, nests, borrows, and writes what JSON forbids."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ Place = tuple[Any, Any]
 
 DEEP = "@@deep@@"
 ODD: list[Any] = [
-    None, True, False, 0, -1, -0.0, 1.5, 1e-300, 1e308, 10**19, -(10**30), float("nan"), float("inf"),
-    "", " ", "\u0000", "a\u0000b", "\ud800", "\udfff\ud800", "\ufeff", "\u202e", "💊" * 300, "x" * 5000, "NaN", "null", "0", "-1", "1e400",
-    "2026", "2026-13", "2026-02-30", "0000-00-00", "0001-01-01", "9999-12-31", "2026-03-01T24:00:00Z", "2026-03-01T00:00:00+99:99",
-    "Invalid date", "0002-11-23", "2026-03-01T10:00:00.123456789012Z", "../../etc/passwd", "Patient/pt-1", "#", "#x", "urn:uuid:", "http://[::1", "%s%n",
-    [], {}, [[]], [None], [{}], {"resourceType": None}, {"value": None}, {"coding": None}, {"coding": [None]}, {"reference": 7}, {"": ""},
-]  # fmt: skip
+    *(None, True, False, 0, -1, -0.0, 1.5, 1e-300, 1e308, 10**19, -(10**30), float("nan"), float("inf")),
+    *("", " ", "\u0000", "a\u0000b", "\ud800", "\udfff\ud800", "\ufeff", "\u202e", "💊" * 300, "x" * 5000),
+    *("NaN", "null", "0", "-1", "1e400", "2026", "2026-13", "2026-02-30", "0000-00-00", "0001-01-01", "9999-12-31"),
+    *("2026-03-01T24:00:00Z", "2026-03-01T00:00:00+99:99", "2026-03-01T10:00:00.123456789012Z", "Invalid date"),
+    *("0002-11-23", "../../etc/passwd", "Patient/pt-1", "#", "#x", "urn:uuid:", "http://[::1", "%s%n"),
+    *([], {}, [[]], [None], [{}], {"resourceType": None}, {"value": None}, {"coding": None}, {"coding": [None]}),
+    *({"reference": 7}, {"": ""}),
+]
 KINDS = (
     "Patient", "Condition", "MedicationRequest", "Observation", "Procedure", "AllergyIntolerance", "Bundle",
     "OperationOutcome", "Medication", "ServiceRequest", "Binary", "", "medicationrequest",
@@ -129,4 +131,7 @@ def _deep(holder: Any, key: Any, _found: list[Place], chance: random.Random) -> 
 
 
 Way = Callable[[Any, Any, list[Place], random.Random], None]
-WAYS: tuple[Way, ...] = (_drop, _drop, _odd, _odd, _odd, _retype, _unwrap, _repeat, _borrow, _rename, _other_kind, _number, _deep)  # fmt: skip
+WAYS: tuple[Way, ...] = (
+    *(_drop, _drop, _odd, _odd, _odd, _retype, _unwrap, _repeat),
+    *(_borrow, _rename, _other_kind, _number, _deep),
+)

@@ -1,4 +1,4 @@
-"""Spoilt requests and records over a real socket: a proper answer or a proper refusal, never a failure, never silence."""
+"""Spoilt requests and records over a real socket: a proper answer or a proper refusal, no failure and no silence."""
 
 from __future__ import annotations
 
