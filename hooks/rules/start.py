@@ -3,6 +3,7 @@
 from hooks.clinic import describe, wording
 from hooks.clinic.offer import start
 from hooks.clinic.picture import Case
+from hooks.clinic.treatment import STOPPED
 from hooks.finding import Answer, CannotTell, Urgency
 from hooks.guidelines import Evidence
 
@@ -28,6 +29,9 @@ def start_anticoagulation(case: Case, evidence: Evidence) -> Answer:
     lower = [wording.order(c.order) for c in picture.treatment.running]
     because = [*describe.both(picture), "No treatment-dose anticoagulant is active on record"]
     because += [f"On hold: {line}" for line in on_hold] + [f"Lower dose: {line}" for line in lower]
+    stopped = next((c.order for c in picture.treatment.courses if c.treats and c.order.status in STOPPED), None)
+    if stopped and (stopped.stop_reasons or stopped.stop_reason_text):
+        because.append(f"Stopped earlier for a recorded reason, check that it is over: {wording.order(stopped)}")
     urgency = None
     notes = offer.notes
     if picture.clot.days is None:

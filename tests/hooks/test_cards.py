@@ -83,7 +83,7 @@ class TestDrugChoice:
         )
         assert (rules(card), card.urgency) == (["R4b", "R30"], Urgency.INFO)
         assert "Edoxaban interacts" not in card.summary
-        assert "itraconazole can raise the level" in card.detail
+        assert "itraconazole can raise its level" in card.detail
 
     def test_a_lesser_interaction_alone_is_a_card(self) -> None:
         (card,) = made(outcome("R30", "inhibitor-moderate-or-pgp"))
