@@ -239,7 +239,7 @@ def _actions(card: Card, proposal: Proposal, about: tuple[str, ...], call: _Call
     draft: Mapping[str, Any] = {}
     if proposal.replaces is not None:
         draft = call.drafts.get(proposal.replaces, {})
-        named = f"{draft.get('resourceType')}/{draft.get('id')}"
+        named = f"{draft.get('resourceType')}/{draft['id']}" if draft.get("id") else ""
         if draft.get("status") != "draft" or proposal.replaces != named or not _REFERENCE.fullmatch(named):
             return []
     creates = _creates(card, proposal, about, call)
