@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    fuzzed: Counter[int] = Counter()
+    for report in (one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ())):
+        for counts in (value for name, value in getattr(report, "user_properties", ()) if name == "fuzz"):
+            fuzzed.update({int(status): number for status, number in dict(counts).items()})
+    if fuzzed:
+        told = ", ".join(f"{number} x {status}" for status, number in sorted(fuzzed.items()))
+        terminalreporter.write_line(f"fuzz: {fuzzed.total()} inputs answered: {told}")
     if CHROMIUM is None:
         terminalreporter.write_line(LEFT_OUT, yellow=True)
 

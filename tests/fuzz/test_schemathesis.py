@@ -52,4 +52,4 @@ def test_every_address_keeps_to_its_description(
         case.validate_response(answer, checks=[CHECKS.get_one(name) for name in CHECKED])
 
     attempt()
-    record_property("fuzz", tried.statuses)
+    record_property("fuzz", dict(tried.statuses))
