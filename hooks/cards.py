@@ -238,16 +238,22 @@ def _without_openings(lines: Iterable[str]) -> list[str]:
 
 def escape(text: str) -> str:
     """Text from the record made harmless in Markdown: no markup, no HTML, no list, no link that a viewer makes."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    flat = _one_line(text)
     flat = _ADDRESS.sub(" @ ", flat)
     flat = _SPECIAL.sub(lambda m: "&amp;" if m[1] == "&" else "&lt;" if m[1] == "<" else f"\\{m[1]}", flat)
     flat = _LIST_MARK.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", flat)
     return _LINK.sub(lambda m: f"{m[1][:-1]}\\{m[1][-1]}", flat)
 
 
+def _one_line(text: str) -> str:
+    """Text in one line, each run of white space or of characters that cannot be shown as one space."""
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())
+
+
 def shorten(text: str, most: int = SUMMARY_UNITS) -> str:
     """Plain text cut at a word to at most so many UTF-16 units (by default what a summary may have)."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * most]).split())
+    flat = _one_line(text[: 8 * most])
     if units(flat) <= most and len(text) <= 8 * most:
         return flat
     flat = flat[:most]
