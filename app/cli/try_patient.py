@@ -1,5 +1,6 @@
 """cat-cds try: asks a running service about one patient, as an EHR would, and shows the cards."""
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ SECONDS = 10
 USER = "Practitioner/example"
 _PAGES = 20
 _LISTED = 8
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
 
 
 @click.command("try")
@@ -83,7 +85,7 @@ def try_patient(
     if asked != "patient-view" and not wishes:
         raise click.UsageError(f"{asked} is about orders: add --order, for example --order apixaban")
     service = _service(base, asked)
-    patient_id = _patient_id(_patients(fhir_base), patient)
+    patient_id = patient if _is_there(fhir_base, patient) else _patient_id(_patients(fhir_base), patient)
     body = _request(service, patient_id, wishes, fhir_base)
     if prefetch:
         del body["fhirServer"]
@@ -152,6 +154,16 @@ def _patients(fhir_base: str) -> list[Json]:
         patients += [entry["resource"] for entry in page.get("entry", ()) if "resource" in entry]
         url = next((link.get("url") for link in page.get("link", ()) if link.get("relation") == "next"), None)
     return patients
+
+
+def _is_there(fhir_base: str, patient: str) -> bool:
+    """Whether it is the id of a patient there: public servers have too many of them to be listed for each call."""
+    if not _ID.fullmatch(patient):
+        return False
+    try:
+        return requests.get(f"{fhir_base}/Patient/{patient}", timeout=SECONDS, allow_redirects=False).ok
+    except requests.RequestException:
+        return False  # the next question tells what is wrong
 
 
 def _patient_id(patients: list[Json], wanted: str) -> str:

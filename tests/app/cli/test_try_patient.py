@@ -107,6 +107,14 @@ def test_without_an_order_it_asks_on_opening_the_chart(service: Service, run: Ca
     assert re.search(r"in \d+ ms", result.output)
 
 
+def test_a_patient_named_by_id_is_found_on_a_server_that_is_too_large_to_be_listed(
+    service: Service, run: Callable[..., Result]
+) -> None:
+    del service.answers["/fhir/Patient?_count=200"]
+    assert run("mara").exit_code == 0
+    assert run("holm").exit_code == 1
+
+
 def test_an_order_is_a_selected_draft(service: Service, run: Callable[..., Result]) -> None:
     result = run("mara", "--order", "apixaban", "--order", "dalteparin:12500")
     assert result.exit_code == 0, result.output
