@@ -15,6 +15,7 @@ from app.demo.drafts import draft, wish
 from app.settings import Settings
 from tests.app.service import APIXABAN, CT, TODAY, Service, call, running, searchset
 from tests.cds_hooks_validator import operation_outcome_faults, service_response_faults
+from tests.fake_ehr import Reply, serving
 from tests.fuzz.effort import Tried, seeds
 from tests.fuzz.spoiling import spoilt, written
 
@@ -22,6 +23,13 @@ Json = dict[str, Any]
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "ehr"
 PATIENTS = [path.stem for path in sorted(FIXTURES.glob("*.json"))][::4]
 REFUSED = {400, 412}
+KINDS = {
+    "patient": "Patient",
+    "conditions": "Condition",
+    "medications": "MedicationRequest",
+    "procedures": "Procedure",
+    "allergies": "AllergyIntolerance",
+}
 PARTS = 4
 """Parts of the work that may run side by side."""
 Record = Callable[[str, object], None]
@@ -150,3 +158,24 @@ def test_a_long_record_is_answered(service: Service, record_property: Record) ->
         assert faults(status, answer, right) == [], key
     record_property("fuzz", dict(tried.statuses))
     assert tried.statuses.total() >= 4
+
+
+def test_a_fhir_server_that_answers_spoilt_gets_a_proper_answer_too(
+    service: Service, bodies: list[Json], record_property: Record
+) -> None:
+    tried, wire = Tried(), Wire(service)
+    with serving() as ehr:
+        for seed in seeds(60, 0.1):
+            chance = random.Random(f"server-{seed}")
+            right = chance.choice(bodies)
+            held = {KINDS.get(key, "Observation"): value for key, value in right["prefetch"].items() if value}
+            for kind, value in held.items():
+                reply = Reply(written(spoilt(value, chance), chance))
+                ehr.on(kind, lambda _asked, reply=reply: reply)
+            body = {**right, "prefetch": {}, "fhirServer": ehr.base}
+            body.pop("fhirAuthorization", None)
+            status, answer = wire.post(f"/cds-services/cat-{body['hook']}", json.dumps(body).encode())
+            tried.count(status)
+            assert faults(status, answer, body) == [], f"seed {seed}: {answer[:300]!r}"
+        assert ehr.asked
+    record_property("fuzz", dict(tried.statuses))
