@@ -8,11 +8,12 @@ import os
 import threading
 from collections.abc import Callable
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.audit import CallLog
+from app.audit import CallLog, unforeseen
 from app.fhir_client import Fetch, FetchError, Json
 from app.hook_request import FhirAccess
 from app.outbound import Deadline
@@ -105,10 +106,13 @@ class Metrics:
 
 
 def and_counted(write: Callable[[CallLog], None], metrics: Metrics) -> Callable[[CallLog], None]:
-    """Writes a call into the log and counts it."""
+    """Writes a call into the log and counts it. Counters that cannot be written cost no answer."""
 
     def both(call: CallLog) -> None:
         write(call)
-        metrics.count(call)
+        try:
+            metrics.count(call)
+        except OSError as error:
+            structlog.get_logger("cat_cds").error("not counted", error=unforeseen(error))
 
     return both

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import prometheus_client  # noqa: F401 - now: at import it decides where to count, and some tests set where
 import pytest
 from hypothesis import settings
 

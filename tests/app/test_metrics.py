@@ -170,3 +170,13 @@ def test_the_metrics_are_for_staff() -> None:
         assert one.get("/metrics").status_code == 401
         assert "cat_cds" not in one.get("/metrics").text
         assert "cat_cds_calls" in one.get("/metrics", headers={"Authorization": f"Bearer {STAFF}"}).text
+
+
+def test_counters_that_cannot_be_written_cost_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Metrics, "count", full)
+    with running() as service:
+        assert service.rules(call("order-sign"))
+        assert service.log[-1].status == 200
