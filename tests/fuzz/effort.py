@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
-EXAMPLES = 300 if SECONDS else 20
+EXAMPLES = 100 if SECONDS else 20
 """Of schemathesis and hypothesis, for each address or property."""
 
 
