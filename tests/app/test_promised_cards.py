@@ -1,4 +1,4 @@
-"""fixtures/patients.toml promises the cards of every patient; the service keeps the promise from the FHIR server alone."""
+"""fixtures/patients.toml promises the cards of every patient; the service keeps it from the FHIR server alone."""
 
 import tomllib
 from collections.abc import Iterator
@@ -58,7 +58,12 @@ def call(patient: Json, hook: str, fhir: str) -> Json:
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order}]}
         if hook == "order-select":
             context["selections"] = ["MedicationRequest/draft-1"]
-    return {"hook": hook, "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7", "context": context, "fhirServer": fhir}
+    return {
+        "hook": hook,
+        "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7",
+        "context": context,
+        "fhirServer": fhir,
+    }
 
 
 def test_the_anchor_is_a_day() -> None:

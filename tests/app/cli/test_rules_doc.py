@@ -121,5 +121,5 @@ def test_the_list_shows_every_rule_with_its_urgencies(monkeypatch: pytest.Monkey
     shown = CliRunner().invoke(main, ["rules", "list"]).stdout
     lines = {words[1]: " ".join(words) for line in shown.splitlines() if len(words := line.split()) > 2}
     assert set(lines) >= {rule.code for rule in KNOWLEDGE.rules}
-    assert lines["doac-in-cancer"].startswith("4 doac-in-cancer order-select, order-sign warning not used")
+    assert lines["doac-in-cancer"].startswith("4 doac-in-cancer select, sign warning not used")
     assert lines["active-bleeding"].count("critical, warning, info") == len(KNOWLEDGE.profiles)
