@@ -2,7 +2,8 @@
 
 A file is ``<profile>/<name>.md`` or ``both/<name>.md``; every pipe table in it is read. Columns (all but ``name`` and
 ``expect`` may be left out): kind, sex, age, clot, cancer, more, platelets, creatinine, weight, height, drugs,
-procedures, allergies, pregnant, hook, order, others, expect, says, suggests. See ``tests/build.py`` for the words in the cells.
+procedures, allergies, pregnant, hook, order, others, expect, says, suggests. See ``tests/build.py`` for
+the words in the cells.
 
 ``expect``: ``nothing``, or the cards as ``warning R4a+R4f, info R25``; ``cannot tell`` is ``info R25``.
 ``kind``: ``on the line`` for a patient one step beside a limit, ``cannot tell`` where something needed is missing.
