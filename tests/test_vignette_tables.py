@@ -12,7 +12,7 @@ from hooks.knowledge import load
 from tests.test_vignettes import CODES, HERE, PROFILES, Row, expected, rows, tables
 
 HEAD = "| name | order | expect |\n|---|---|---|\n"
-FURTHER = ("no-cancer", "not-a-treatment", "suggested-doses", "given")
+FURTHER = ("no-cancer", "not-a-treatment", "suggested-doses", "given", "review")
 KINDS = {"", "on the line", "cannot tell"}
 NEVER_UNSURE = {
     "early-walking": "a bed-rest order and a clot are enough",
