@@ -24,8 +24,8 @@ _MEDICATION = re.compile(
     r"(?P<base>https?://.+/)?Medication/(?P<id>(?!\.{1,2}(?:/|$))[A-Za-z0-9\-.]{1,64})(?:/_history/.*)?"
 )
 
-NOT_SENT = "the EHR did not send it and gave no access to read it"
-NOT_COVERED = "the EHR did not send it and the access it gave does not cover it"
+NOT_SENT = "not sent by the EHR, which gave no access to read it"
+NOT_COVERED = "not sent by the EHR, and the access it gave does not cover it"
 PARTLY_COVERED = "the access that the EHR gave covers only a part"
 EHR_FAILED = "the EHR reported that it could not read it"
 NO_SUCH = "the EHR has none"

@@ -68,7 +68,7 @@ def doac_needs_lead_in(case: Case, evidence: Evidence) -> Answer:
         return None
     gap = case.patient.gap("medications")
     if gap:
-        return CannotTell(missing=(f"parenteral lead-in: medications {gap.reason}",))
+        return CannotTell(missing=(f"medications: {gap.reason}; the parenteral lead-in was not checked",))
     days = lead_in_days(case, order)
     if days >= evidence.number("lead_in_days"):
         return None

@@ -41,7 +41,7 @@ def duplicate_anticoagulant(case: Case, evidence: Evidence) -> Answer:
         slots = {"drugs": wording.listed(names)}
         return evidence.finding(text, slots=slots, because=because, proposals=offer.proposals)
     gap = case.patient.gap("medications")
-    return CannotTell(missing=(f"other anticoagulants: medications {gap.reason}",)) if gap else None
+    return CannotTell(missing=(f"medications: {gap.reason}; other anticoagulants were not checked",)) if gap else None
 
 
 def _drafted(case: Case) -> list[MedicationOrder]:

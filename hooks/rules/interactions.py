@@ -31,4 +31,4 @@ def doac_interaction(case: Case, evidence: Evidence) -> Answer:
             because = (*describe.both(picture), *because)
             return evidence.finding(group, slots=slots, because=because, notes=offer.notes, proposals=offer.proposals)
     gap = case.patient.gap("medications")
-    return CannotTell(missing=(f"interactions: medications {gap.reason}",)) if gap else None
+    return CannotTell(missing=(f"medications: {gap.reason}; interactions were not checked",)) if gap else None
