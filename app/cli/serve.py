@@ -25,7 +25,7 @@ from hooks.tables import KnowledgeError
 THREADS = 32
 """Threads of a worker: in demo mode a call waits for others that the same worker answers at /fhir."""
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 400_000
 """Objects made between two garbage collections: more than a call with a long chart makes, so that few calls pay."""
 
 COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
