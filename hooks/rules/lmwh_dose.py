@@ -5,6 +5,7 @@ from decimal import Decimal
 from hooks.clinic import describe, wording
 from hooks.clinic.intent import dose_intent, is_treatment_drug
 from hooks.clinic.lmwh import Expected, daily_dose, due_for, expected
+from hooks.clinic.milestones import milestones
 from hooks.clinic.offer import DALTEPARIN, treatment_day
 from hooks.clinic.picture import Case
 from hooks.clinic.recurrence import clot_on_treatment
@@ -42,7 +43,7 @@ def dalteparin_step_down(case: Case, evidence: Evidence) -> Answer:
             f"Active: {wording.order(order)}, {wording.dose(given, 'IU')} a day",
             f"Due: {wording.dose(due[-1].product, 'IU')} once daily (exact {exact}); {describe.weight(picture)}",
         )
-        return evidence.finding(slots=slots, because=because, notes=_held(case))
+        return evidence.finding(slots=slots, because=because, notes=(*_held(case), *milestones(case)))
     return None
 
 
