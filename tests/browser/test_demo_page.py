@@ -46,6 +46,7 @@ def test_the_patient_of_the_brief_from_opening_the_chart_to_the_replaced_order(p
     expect(page.get_by_text("No draft orders")).to_be_visible()
 
     page.get_by_role("link", name="The numbers").click()
+    expect(page.get_by_role("heading", name="What became of the cards")).to_be_visible()
     row = page.get_by_role("table").first.get_by_role("row").filter(has_text="DOAC in cancer-associated VTE")
     heads = page.get_by_role("table").first.get_by_role("columnheader").all_inner_texts()
     accepted = row.locator("th, td").nth(heads.index("Accepted"))
