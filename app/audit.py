@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import structlog
@@ -51,10 +51,12 @@ class CallLog:
 
 Write = Callable[[CallLog], None]
 
+_FIELDS = tuple(one.name for one in fields(CallLog))
+
 
 def write(log: CallLog) -> None:
     """Put a call into the log."""
-    structlog.get_logger("cat_cds").info("call", **_filled(asdict(log)))
+    structlog.get_logger("cat_cds").info("call", **_filled(log))
 
 
 def unforeseen(error: BaseException) -> str:
@@ -97,5 +99,6 @@ def _broken_thread(given: threading.ExceptHookArgs) -> None:
         structlog.get_logger("cat_cds").error("thread ended", error=unforeseen(given.exc_value))
 
 
-def _filled(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in ("", [], {}, 0) or name == "status"}
+def _filled(log: CallLog) -> dict[str, Any]:
+    """The fields that say something; the status always."""
+    return {name: value for name in _FIELDS if (value := getattr(log, name)) or name == "status"}

@@ -31,7 +31,10 @@ class Outcome:
 
 
 def decide(hook: str, patient: Patient, orders: Orders, profile: Profile, knowledge: Knowledge) -> tuple[Outcome, ...]:
-    """All that the rules of ``hook`` answer about the orders in focus (or the open chart), in the rules' order."""
+    """All that the rules of ``hook`` say about the orders in focus (or the open chart), in the rules' order.
+
+    A rule that was checked and has nothing to say has no outcome.
+    """
     picture = find_picture(patient, orders, profile, knowledge.dosing)
     if picture.population == "none":
         return ()
@@ -42,28 +45,29 @@ def decide(hook: str, patient: Patient, orders: Orders, profile: Profile, knowle
     ]
     outcomes: list[Outcome] = []
     for case in find_cases(hook, picture, orders, profile, knowledge.dosing):
-        outcomes += _suppressed([_outcome(row, case, profile) for row in rows])
+        outcomes += _suppressed([told for row in rows if (told := _outcome(row, case, profile)) is not None])
     return tuple(outcomes)
 
 
-def _outcome(row: RuleRow, case: Case, profile: Profile) -> Outcome:
+def _outcome(row: RuleRow, case: Case, profile: Profile) -> Outcome | None:
     evidence = profile.rules[row.code]
-    order = case.order.reference if case.order else ""
-    day = case.picture.treatment.day
     error = ""
     answer: Answer = None
     try:
         answer = RULES[row.code](case, evidence)
     except Exception as fault:  # noqa: BLE001 - a broken rule is reported on the card and in the log, never swallowed
         error = type(fault).__name__
+    if answer is None and not error:
+        return None
     if isinstance(answer, Finding):
         answer = _soften(answer, row, case.picture)
         if case.on_patient_view:
             answer = replace(answer, urgency=min(answer.urgency, Urgency.WARNING))
+    day = case.picture.treatment.day
     return Outcome(
         rule=row,
         evidence=evidence,
-        order=order,
+        order=case.order.reference if case.order else "",
         answer=answer,
         on_view=case.on_patient_view,
         error=error,
@@ -85,7 +89,4 @@ def _soften(finding: Finding, row: RuleRow, picture: Picture) -> Finding:
 def _suppressed(outcomes: list[Outcome]) -> list[Outcome]:
     """Outcomes less those that another finding of the same case stands in for."""
     found = {o.rule.code for o in outcomes if isinstance(o.answer, Finding)}
-    return [
-        replace(o, answer=None) if isinstance(o.answer, Finding) and o.rule.suppressed_by & found else o
-        for o in outcomes
-    ]
+    return [o for o in outcomes if not (isinstance(o.answer, Finding) and o.rule.suppressed_by & found)]

@@ -61,53 +61,49 @@ def read_observation(resource: Resource, lookup: Lookup, key: str) -> tuple[Fact
     concept = resource.get("code")
     known = lookup.observation(concept)
     if isinstance(known, LabCode):
-        return tuple(_results(resource, resource, known, lookup))
+        return _result(resource, resource, known, lookup)
     parts = resource.get("component")
     if parts:
         inner = [(part, lookup.observation(part.get("code"))) for part in objects(parts)]
         return tuple(
-            fact for part, its in inner if isinstance(its, LabCode) for fact in _results(part, resource, its, lookup)
+            fact for part, its in inner if isinstance(its, LabCode) for fact in _result(part, resource, its, lookup)
         )
     if known == _PREGNANCY:
         return tuple(_pregnancy(resource))
     return () if known or key not in OF_ONE_ANALYTE else tuple(_unknown(resource, concept, key, lookup))
 
 
-def _results(part: Resource, whole: Resource, row: LabCode, lookup: Lookup) -> Iterator[Fact]:
-    """The result in ``part`` (an Observation or a component of it), dated by the ``whole``."""
+def _result(part: Resource, whole: Resource, row: LabCode, lookup: Lookup) -> tuple[Fact, ...]:
+    """The result in ``part`` (an Observation or its component), dated by the ``whole``; () when it does not count."""
     state = status(whole.get("status"))
     if state not in _USABLE and state not in _PROVISIONAL and state is not None:
-        return
+        return ()
     taken, moment = when(whole)
-
-    def problem(reason: str, *, provisional: bool = False) -> Problem:
-        return Problem(unusable=Unusable(item=row.analyte, reason=reason, taken=taken), provisional=provisional)
-
     if state is None:
-        yield problem("the result has no status")
+        reason = "the result has no status"
     elif state in _PROVISIONAL:
-        yield problem("the result is preliminary", provisional=True)
+        reason = "the result is preliminary"
     elif taken is None:
-        yield problem("the result has no usable date")
+        reason = "the result has no usable date"
     else:
         quantity, reason = _value(part)
-        if quantity is None:
-            yield problem(reason)
-            return
-        value = lookup.books.labs.canonical(row.analyte, quantity.value, quantity.code, quantity.unit)
-        if isinstance(value, str):
-            yield problem(value)
-            return
-        yield Reading(
-            analyte=row.analyte,
-            value=value,
-            shown=str(quantity),
-            taken=taken,
-            moment=moment,
-            comparator=quantity.comparator,
-            remark=row.remark,
-            reference=own_reference(whole),
-        )
+        if quantity is not None:
+            value = lookup.books.labs.canonical(row.analyte, quantity.value, quantity.code, quantity.unit)
+            if not isinstance(value, str):
+                reading = Reading(
+                    analyte=row.analyte,
+                    value=value,
+                    shown=str(quantity),
+                    taken=taken,
+                    moment=moment,
+                    comparator=quantity.comparator,
+                    remark=row.remark,
+                    reference=own_reference(whole),
+                )
+                return (reading,)
+            reason = value
+    unusable = Unusable(item=row.analyte, reason=reason, taken=taken)
+    return (Problem(unusable=unusable, provisional=state in _PROVISIONAL),)
 
 
 def when(resource: Resource) -> tuple[PartialDate | None, str]:
