@@ -10,7 +10,7 @@ JOBS ?= 2
 # Python to build .venv with; by default the first of these that is new enough.
 PYTHON ?= python3 python3.11 python3.12 python3.13 python3.14
 # Debian packages that a package registry of Python cannot bring.
-SYSTEM_PACKAGES := python3-venv chromium fonts-dejavu-core
+SYSTEM_PACKAGES := python3-venv chromium fonts-dejavu-core nginx
 UV := uv==0.13.9
 
 VENV := .venv
@@ -24,7 +24,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme rules-doc conformance fuzz screenshots bench lock system-deps clean
+.PHONY: help install run test check format readme rules-doc conformance fuzz screenshots bench bench-servers scale lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ screenshots: install ## renew the pictures in docs/screenshots (needs chromium: 
 
 bench: install ## measure the service against a bare Flask route, as ratios
 	@$(BIN)/python -m tests.bench
+
+bench-servers: install ## compare WSGI servers under the same load (needs wrk; says what else it needs)
+	@$(BIN)/python -m tests.bench.servers
+
+scale: install ## kill replicas and crash the database under load for minutes, and renew docs/scale.md (SECONDS=900 for longer)
+	@$(BIN)/python -m tests.scale $(or $(SECONDS),300)
 
 lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
