@@ -68,6 +68,7 @@ def create_app(
     import flask
 
     from app import audit, clients, key_sets, pages, routes, sources, wire
+    from app.breaker import Circuits
     from app.fhir_client import FhirClient
     from app.metrics import Metrics, and_counted
     from app.outbound import Outbound
@@ -87,8 +88,9 @@ def create_app(
         settings=settings,
         knowledge=knowledge,
         sources=sources.table(knowledge.labs),
-        verify=_verify(settings, listed, now, read_keys, ledger),
+        verify=_verify(settings, listed, now, clock, read_keys, ledger),
         fetch=metrics.watched(fetch or client.get),
+        circuits=Circuits(clock=clock, longest=settings.fhir_pause_seconds, tell=metrics.circuit),
         pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
         today=today,
         clock=clock,
@@ -110,7 +112,7 @@ def create_app(
     app.register_blueprint(routes.blueprint(parts))
     app.register_blueprint(description.blueprint(settings))
     app.register_blueprint(staff.blueprint(settings, metrics))
-    app.register_blueprint(feedback.blueprint(settings, knowledge, ledger.database))
+    app.register_blueprint(feedback.blueprint(settings, knowledge, ledger.database, now))
     app.register_blueprint(pages.blueprint(knowledge, settings.public_url, lambda: today(settings.timezone)))
     if settings.demo:
         from app.demo.joining import join
@@ -157,7 +159,12 @@ def _clients(settings: Settings, knowledge: Knowledge) -> tuple[Client, ...]:
 
 
 def _verify(
-    settings: Settings, listed: Sequence[Client], now: Callable[[], float], read_keys: Read, ledger: Ledger
+    settings: Settings,
+    listed: Sequence[Client],
+    now: Callable[[], float],
+    clock: Callable[[], float],
+    read_keys: Read,
+    ledger: Ledger,
 ) -> Verify:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -166,7 +173,8 @@ def _verify(
 
     if settings.demo:
         return auth.demo(settings)
-    keys = KeySets(clock=now, read=read_keys, later=ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit)
+    later = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit
+    keys = KeySets(clock=clock, read=read_keys, later=later, budget_ms=settings.budget_ms)
     return auth.with_clients(listed, settings, now=now, keys=keys, seen=ledger.seen)
 
 

@@ -1,12 +1,13 @@
 """The page of numbers: per rule and client, what was shown and what clinicians did with it. For staff only."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 import flask
 
 from app.errors import BadRequestError, UnavailableError
-from app.pages import POLICY
+from app.pages import POLICY, week_bars
 from app.routes.staff import admit
 from app.settings import Settings
 from app.store.database import Database, StoreDownError
@@ -15,8 +16,13 @@ from hooks import rule_sheet
 from hooks.knowledge import Knowledge
 
 
-def blueprint(settings: Settings, knowledge: Knowledge, database: Database) -> flask.Blueprint:
-    """The page at ``/feedback``; ``?client=`` and ``?since=`` (a day, UTC) choose a part of the numbers."""
+def blueprint(
+    settings: Settings, knowledge: Knowledge, database: Database, now: Callable[[], float]
+) -> flask.Blueprint:
+    """The page at ``/feedback``; ``?client=`` and ``?since=`` (a day, UTC) choose a part of the numbers.
+
+    ``now`` is seconds since 1970: the week in which the pictures end.
+    """
     page = flask.Blueprint("feedback", __name__)
     reasons = {one.code: one.display for one in knowledge.override_reasons.values()}
     shared: dict[str, object] = {
@@ -24,6 +30,7 @@ def blueprint(settings: Settings, knowledge: Knowledge, database: Database) -> f
         "knowledge": knowledge,
         "profiles": rule_sheet.profiles(knowledge),
         "rules": {row.number: row for row in knowledge.rules},
+        "week_bars": week_bars,
     }
 
     def because(line: Line) -> list[tuple[str, int]]:
@@ -38,7 +45,8 @@ def blueprint(settings: Settings, knowledge: Knowledge, database: Database) -> f
             weekly = lines(database, client=client, since=since)
         except StoreDownError:
             raise UnavailableError("The numbers cannot be read now.") from None
-        shown = shared | {"client": client, "since": since, "because": because}
+        charts = week_bars.charts(weekly, datetime.fromtimestamp(now(), UTC).date())
+        shown = shared | {"client": client, "since": since, "because": because, "charts": charts}
         text = flask.render_template("pages/feedback.html", totals=totals(weekly), weekly=weekly, **shown)
         answer = flask.make_response(text)
         answer.headers["Content-Security-Policy"] = POLICY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.settings import Settings
+from app.store.notes import Notes, Shown
+from hooks import knowledge
 from tests.app.hospital import listed
 from tests.app.service import call, running
 
@@ -59,6 +62,34 @@ def test_a_demo_shows_what_was_shown_and_what_became_of_it(tmp_path: Path) -> No
     assert [rule, "demo", "1", "0", "0", "0", "1", "On specialist advice 1"] in Rows(answer.text).rows
     weeks = [row for row in Rows(answer.text).rows if re.fullmatch(r"\d{4}-\d\d-\d\d", row[0])]
     assert ["2026-03-09", rule, "demo", "0", "0", "0", "0", "1", "On specialist advice 1"] in weeks
+
+
+def drawn(page: str) -> dict[str, str]:
+    """What the pictures say of themselves, by their names."""
+    return dict(re.findall(r"<title id=[^>]*>(.*?)</title>\s*<desc [^>]*>(.*?)</desc>", page))
+
+
+def test_every_rule_is_drawn_week_by_week_with_its_silent_cards(tmp_path: Path) -> None:
+    moment = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    with running(Settings(demo=True, state_dir=tmp_path), now=moment.timestamp) as service:
+        database = service.ledger.database
+        write = Notes(database, now=moment.timestamp, keep_days=730)
+
+        def shown(rule: int, fate: str, client: str, weeks_ago: int) -> Shown:
+            day = moment.date() - timedelta(weeks=weeks_ago)
+            return Shown(client=client, rule=rule, profile=1, indicator="warning", fate=fate, day=day)
+
+        write([shown(5, "silent", "north", 2)] * 3 + [shown(5, "shown", "north", 0), shown(1, "shown", "south", 0)])
+        page = service.get("/feedback").text
+        of_one = service.get("/feedback?client=north").text
+    names = [f"{rule.display}, week by week" for rule in knowledge.load().rules if rule.number in (1, 5)]
+    assert sorted(drawn(page)) == sorted(names)
+    assert "3 weeks, from that of 2026-02-23" in drawn(page)[names[1]]
+    assert "Silent: 3, most in the week of 2026-02-23 (3)." in drawn(page)[names[1]]
+    assert list(drawn(of_one)) == names[1:]
+    for one in (page, of_one):
+        assert one.count('role="img"') == len(drawn(one))
+        assert not re.search(r"<script|<style|\sstyle=|\son\w+=", one)
 
 
 def test_a_part_may_be_asked_for_and_text_that_came_is_harmless(tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
-"""What a clinician does on the demo page, as short functions."""
+"""What a clinician does on the demo page, as short functions, and what the page then holds.
+
+A test reads the page only by what waits: ``expect`` of Playwright, or ``has_drafts`` and ``has_calls`` here.
+"""
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Locator, Page, expect
 
 
 def open_patient(page: Page, url: str, patient: str, more: str = "") -> None:
@@ -19,14 +24,16 @@ def answered(page: Page, event: str) -> None:
 
 def pick(page: Page, order: str) -> None:
     page.get_by_label("Add an order").select_option(order)
-    page.get_by_role("button", name="Add", exact=True).click()
+    with page.expect_response("**/ehr/cards"):  # the words of an earlier order may still stand there
+        page.get_by_role("button", name="Add", exact=True).click()
     answered(page, "Order picked: ")
 
 
-def drafts(page: Page) -> list[str]:
-    return page.get_by_role("list", name="Draft orders").locator("li strong").all_inner_texts()
+def has_drafts(page: Page, *names: str | re.Pattern[str]) -> None:
+    """Wait until the draft orders are these and no others, in this order."""
+    expect(page.get_by_role("list", name="Draft orders", include_hidden=True).locator("li strong")).to_have_text(names)
 
 
-def calls(page: Page) -> list[str]:
-    """What the drawer lists, the first call first."""
-    return page.locator("#calls > li > details > summary").all_text_contents()[::-1]
+def calls(page: Page, words: str | re.Pattern[str]) -> Locator:
+    """The lines of the drawer that hold these words, the newest first."""
+    return page.locator("#calls > li > details > summary").filter(has_text=words)

@@ -12,6 +12,7 @@ from app.settings import Settings
 from tests.app.service import running
 from tests.browser.chromium import ARGUMENTS, chromium
 from tests.browser.ehr import open_patient, pick
+from tests.browser.half_a_year import NOW, keep
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 DESK, PHONE = (1440, 1000), (390, 844)
@@ -29,6 +30,9 @@ def main() -> None:
         _take(_course(browser, service.url), "demo-course")
         _take(_on_a_phone(browser, service.url), "demo-phone")
         _take(_rule(browser, service.url), "rule")
+        with TemporaryDirectory() as numbers, running(_demo(numbers), now=NOW.timestamp) as hospital:
+            keep(hospital.ledger.database)
+            _take(_numbers(browser, hospital.url), "feedback")
         browser.close()
 
 
@@ -80,6 +84,12 @@ def _on_a_phone(browser: Browser, url: str) -> Page:
 def _rule(browser: Browser, url: str) -> Page:
     page = _page(browser, DESK)
     page.goto(f"{url}/rules/doac-in-cancer")
+    return page
+
+
+def _numbers(browser: Browser, url: str) -> Page:
+    page = _page(browser, DESK)
+    page.goto(f"{url}/feedback")
     return page
 
 
