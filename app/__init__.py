@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.auth import Verify
     from app.clients import Client
     from app.fhir_client import Fetch
-    from app.key_sets import Read
+    from app.key_sets import KeySets
     from app.settings import Settings
     from app.store.opening import Ledger
     from hooks.knowledge import Knowledge
@@ -67,11 +67,10 @@ def create_app(
 
     import flask
 
-    from app import audit, clients, key_sets, pages, routes, sources, wire
+    from app import audit, clients, pages, routes, sources, wire
     from app.breaker import Circuits
     from app.fhir_client import FhirClient
     from app.metrics import Metrics, and_counted
-    from app.outbound import Outbound
     from app.pages import feedback, front
     from app.routes import description, staff
     from app.routes.door import LOOPBACK_ORIGINS, furnish
@@ -82,13 +81,13 @@ def create_app(
     ledger = _ledger(settings, now)
     ca_file = str(settings.ca_file) if settings.ca_file else None
     client = FhirClient(max_bytes=settings.max_fhir_bytes, connections=settings.fhir_connections, ca_file=ca_file)
-    read_keys = key_sets.reader(Outbound(connections=KEY_THREADS, ca_file=ca_file), clock)
+    keys = _keys(settings, clock, ca_file)
     metrics = Metrics(lost_notes=lambda: ledger.notes.dropped)
     parts = routes.Parts(
         settings=settings,
         knowledge=knowledge,
         sources=sources.table(knowledge.labs),
-        verify=_verify(settings, listed, now, clock, read_keys, ledger),
+        verify=_verify(settings, listed, now, keys, ledger),
         fetch=metrics.watched(fetch or client.get),
         circuits=Circuits(clock=clock, longest=settings.fhir_pause_seconds, tell=metrics.circuit),
         pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
@@ -101,6 +100,7 @@ def create_app(
     wire.warm()
     app = flask.Flask(__name__, static_folder=None)
     app.extensions["cat-cds"] = ledger
+    app.extensions["cat-cds-metrics"] = metrics
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     origins = [origin for one in listed for origin in one.origins]
     furnish(
@@ -159,23 +159,24 @@ def _clients(settings: Settings, knowledge: Knowledge) -> tuple[Client, ...]:
 
 
 def _verify(
-    settings: Settings,
-    listed: Sequence[Client],
-    now: Callable[[], float],
-    clock: Callable[[], float],
-    read_keys: Read,
-    ledger: Ledger,
+    settings: Settings, listed: Sequence[Client], now: Callable[[], float], keys: KeySets, ledger: Ledger
 ) -> Verify:
-    from concurrent.futures import ThreadPoolExecutor
-
     from app import auth
-    from app.key_sets import KeySets
 
     if settings.demo:
         return auth.demo(settings)
-    later = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit
-    keys = KeySets(clock=clock, read=read_keys, later=later, budget_ms=settings.budget_ms)
     return auth.with_clients(listed, settings, now=now, keys=keys, seen=ledger.seen)
+
+
+def _keys(settings: Settings, clock: Callable[[], float], ca_file: str | None) -> KeySets:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from app.key_sets import KeySets, reader
+    from app.outbound import Outbound
+
+    read = reader(Outbound(connections=KEY_THREADS, ca_file=ca_file), clock)
+    later = ThreadPoolExecutor(KEY_THREADS, thread_name_prefix="keys").submit
+    return KeySets(clock=clock, read=read, later=later, budget_ms=settings.budget_ms)
 
 
 def _ledger(settings: Settings, now: Callable[[], float]) -> Ledger:

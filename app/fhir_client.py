@@ -7,16 +7,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
+from math import ceil
+from typing import Any, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 import orjson
 
 from app.clients import Caller
 from app.hook_request import FhirAccess
-from app.outbound import Deadline, Outbound, OutboundError, Resolve
+from app.outbound import Answer, Deadline, Outbound, OutboundError, Resolve
 
-__all__ = ["Deadline", "Fetch", "FetchError", "FhirClient", "allowed", "covers", "is_below", "is_loopback", "next_page"]
+__all__ = [
+    "Deadline",
+    "Evidence",
+    "Fetch",
+    "FetchError",
+    "FhirClient",
+    "Json",
+    "allowed",
+    "covers",
+    "is_below",
+    "is_loopback",
+    "next_page",
+]
 
 Json = dict[str, Any]
 Origin = tuple[str, str, int]
@@ -37,21 +50,41 @@ WORDS = {
     "broken": "the answer of the FHIR server broke off",
     "too-long": "the answer of the FHIR server was too long",
     "unreadable": "the answer of the FHIR server could not be read",
+    "left-alone": "the FHIR server has failed repeatedly and is left alone for {seconds} s",
+    "busy": "the FHIR server is overloaded and asked for a pause of {seconds} s",
 }
 """Why nothing usable came back, by kind: words for a clinician, without an address."""
+
+
+Evidence = Literal["answered", "failed", "none"]
+"""What a request shows of its server: it answers (if only with a refusal), it does not, or neither."""
 
 
 class FetchError(Exception):
     """Nothing usable came back. ``kind`` is a key of WORDS, ``reason`` its words.
 
-    ``status`` is the HTTP status when there was an answer, else 0.
+    ``status`` is the HTTP status when there was an answer, else 0; ``retry_after`` are the seconds after which the
+    server wants to be asked again, if it is overloaded and said so. ``seconds`` fill the words. ``sent`` is False
+    when the request did not get as far as the server.
     """
 
-    def __init__(self, kind: str, status: int = 0) -> None:
+    def __init__(
+        self, kind: str, status: int = 0, *, retry_after: float = 0.0, seconds: float = 0.0, sent: bool = True
+    ) -> None:
         self.kind = kind
-        self.reason = WORDS[kind].format(status=status)
+        self.reason = WORDS[kind].format(status=status, seconds=ceil(seconds))
         self.status = status
+        self.retry_after = retry_after
+        self.sent = sent
         super().__init__(self.reason)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it shows of the server. That one resource is refused, missing or odd is no failure of the server."""
+        if not self.sent or self.kind in ("address", "foreign", "left-alone", "busy"):
+            return "none"
+        overloaded = self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.retry_after > 0
+        return "failed" if overloaded or self.kind in ("late", "unreachable", "broken") else "answered"
 
 
 Fetch = Callable[[FhirAccess, str, Deadline], Json]
@@ -89,7 +122,7 @@ class FhirClient:
                 )
             except OutboundError as error:
                 raise FetchError(error.kind) from None
-        _check_status(answer.status)
+        _check_status(answer)
         return _json_object(answer.body)
 
     @contextmanager
@@ -97,21 +130,23 @@ class FhirClient:
         with self._lock:
             turns = self._turns.setdefault(origin, threading.BoundedSemaphore(self._connections))
         if not turns.acquire(timeout=max(deadline.left(), 0)):
-            raise FetchError("late")
+            raise FetchError("late", sent=False)
         try:
             yield
         finally:
             turns.release()
 
 
-def _check_status(status: int) -> None:
+def _check_status(answer: Answer) -> None:
+    status = answer.status
     if status == HTTPStatus.OK:
         return
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise FetchError("refused", status)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise FetchError("redirect", status)
-    raise FetchError("status", status)
+    asked_to_wait = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+    raise FetchError("status", status, retry_after=answer.retry_after if asked_to_wait else 0.0)
 
 
 def _json_object(body: bytes) -> Json:

@@ -21,6 +21,7 @@ KEYS_LAST_AT_MOST_SECONDS = 86_400
 REFETCH_AFTER_SECONDS = 30
 RETRY_AFTER_SECONDS = 5
 FETCH_TIMEOUT_SECONDS = 2.0
+SHARE_OF_BUDGET = 0.75  # of a call's time, that it waits for keys at most
 LONGEST_KEY_SET = 1_000_000
 SHORTEST_RSA_BITS = 2048
 
@@ -29,8 +30,8 @@ _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed255
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 Json = dict[str, Any]
-Read = Callable[[Client], bytes]
-"""The JWK Set of a client as bytes; raises OSError, ValueError or OutboundError when it cannot be had."""
+Read = Callable[[Client, float], bytes]
+"""(client, seconds) -> its JWK Set as bytes; raises OSError, ValueError or OutboundError when it cannot be had."""
 
 
 @dataclass(slots=True)
@@ -48,15 +49,23 @@ class KeySets:
     """The JWK Sets of the clients, each with a lock of its own: a slow key server holds up nobody else.
 
     A set of some age is renewed behind the answer, and serves meanwhile; while it cannot be had it serves for a day.
-    An unknown key id has the set read again, at most once in ``REFETCH_AFTER_SECONDS``.
+    An unknown key id has the set read again, at most once in ``REFETCH_AFTER_SECONDS``. A call waits for that no
+    longer than its own time allows (``budget_ms`` for clients that name none); then it is read behind the answer.
+    ``clock`` counts seconds from anywhere: a wall clock that is set anew makes no set old or young.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float], read: Read, later: Callable[[Callable[[], None]], object]
+        self,
+        *,
+        clock: Callable[[], float],
+        read: Read,
+        later: Callable[[Callable[[], object]], object],
+        budget_ms: int = 30_000,
     ) -> None:
         self._clock = clock
         self._read = read
         self._later = later
+        self._budget_ms = budget_ms
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -70,7 +79,7 @@ class KeySets:
         now = self._clock()
         if now - kept.read_at >= KEYS_LAST_SECONDS and now - kept.tried_at >= RETRY_AFTER_SECONDS:
             kept.tried_at = now
-            self._later(lambda: self._renew(client, kept))
+            self._later(lambda: self._renew(client, kept, FETCH_TIMEOUT_SECONDS))
         return found
 
     def _at_hand(self, kept: _Kept, kid: str) -> tuple[Json, ...]:
@@ -79,7 +88,9 @@ class KeySets:
         return tuple(key for key in kept.keys if key.get("kid") == kid)
 
     def _asked_for(self, client: Client, kid: str, kept: _Kept) -> tuple[Json, ...]:
-        if not kept.lock.acquire(timeout=FETCH_TIMEOUT_SECONDS):
+        started = self._clock()
+        patience = min(FETCH_TIMEOUT_SECONDS, (client.budget_ms or self._budget_ms) / 1000 * SHARE_OF_BUDGET)
+        if not kept.lock.acquire(timeout=patience):
             return ()
         try:
             now, was_read = self._clock(), kept.read_at != _NEVER
@@ -91,17 +102,22 @@ class KeySets:
             kept.tried_at = now
             if was_read:
                 kept.missed_at = now
-            self._renew(client, kept)
+            if self._renew(client, kept, patience - (now - started)) == "late":
+                self._later(lambda: self._renew(client, kept, FETCH_TIMEOUT_SECONDS))
             return self._at_hand(kept, kid)
         finally:
             kept.lock.release()
 
-    def _renew(self, client: Client, kept: _Kept) -> None:
+    def _renew(self, client: Client, kept: _Kept, seconds: float) -> str:
+        """Read the set; why it could not be had, in one word, or nothing."""
         try:
-            keys = keys_in(self._read(client))
-        except (OSError, ValueError, OutboundError):
-            return
+            keys = keys_in(self._read(client, seconds))
+        except OutboundError as error:
+            return error.kind
+        except (OSError, ValueError):
+            return "unusable"
         kept.keys, kept.read_at = keys, self._clock()
+        return ""
 
 
 def keys_in(content: bytes) -> tuple[Json, ...]:
@@ -120,14 +136,14 @@ def keys_in(content: bytes) -> tuple[Json, ...]:
 def reader(outbound: Outbound, clock: Callable[[], float]) -> Read:
     """Reads JWK Sets from where the clients file says."""
 
-    def read(client: Client) -> bytes:
+    def read(client: Client, seconds: float) -> bytes:
         if client.jwks_file is not None:
             return Path(client.jwks_file).read_bytes()
         answer = outbound.get(
             str(client.jwks_url),
             headers={"Accept": "application/json"},
             internal=client.internal_network,
-            deadline=Deadline(clock=clock, at=clock() + FETCH_TIMEOUT_SECONDS),
+            deadline=Deadline(clock=clock, at=clock() + seconds),
             max_bytes=LONGEST_KEY_SET,
         )
         if answer.status != HTTPStatus.OK:

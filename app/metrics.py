@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.audit import CallLog, unforeseen
+from app.breaker import Change
 from app.fhir_client import Fetch, FetchError, Json
 from app.hook_request import FhirAccess
 from app.outbound import Deadline
@@ -48,11 +49,13 @@ class Metrics:
         self._silences = counter("silences", "Calls without cards for a reason known beforehand.", "reason")
         self._gaps = counter("gaps", "Prefetch keys that could not be had.", "key")
         self._fetch_failures = counter("fetch_failures", "FHIR requests without a usable answer.", "reason")
+        self._circuits = counter("circuit_changes", "FHIR servers left alone or asked again.", "client", "change")
         self._auth_failures = counter("auth_failures", "Callers who were not believed.", "cause")
         self._broken_rules = counter("broken_rules", "Rules that raised.", "rule")
         self._feedback = counter("feedback", "Outcomes of cards that were told.", "client", "outcome")
         self._kept_back = counter("kept_back", "Rules whose cards were kept back, silent or held.", "rule", "why")
         self._dropped = counter("dropped", "What was left aside.", "what")
+        self._turned_away = counter("turned_away", "Requests refused before they were looked at.", "why")
 
     def count(self, call: CallLog) -> None:
         """Count a call."""
@@ -83,6 +86,10 @@ class Metrics:
             self._dropped.labels("note-for-the-store").inc(lost - self._lost_and_told)
             self._lost_and_told = lost
 
+    def turn_away(self, why: str) -> None:
+        """Count a request that the server refused: too many wait ("full"), it had waited too long, or came too slowly."""
+        self._turned_away.labels(why).inc()
+
     def watched(self, fetch: Fetch) -> Fetch:
         """The same fetch, its failures counted."""
 
@@ -94,6 +101,13 @@ class Metrics:
                 raise
 
         return counted
+
+    def circuit(self, client: str, change: Change) -> None:
+        """Count that a FHIR server is left alone or asked again, or that a request was not sent for that reason."""
+        if change == "not-asked":
+            self._fetch_failures.labels(change).inc()
+        else:
+            self._circuits.labels(client, change).inc()
 
     def text(self) -> bytes:
         """All counters in the text format of Prometheus."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import certifi
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 
 _CHUNK = 65_536
@@ -26,7 +27,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _METADATA = frozenset(ip_address(one) for one in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"))
 """Addresses at which clouds tell a machine its secrets, besides the link-local ones."""
 
-Kind = Literal["late", "unreachable", "broken", "too-long", "address"]
+Kind = Literal["late", "unreachable", "broken", "unreadable", "too-long", "address"]
 Resolve = Callable[..., Sequence[Any]]
 """As socket.getaddrinfo."""
 
@@ -53,10 +54,14 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Status and body; the body is read only when the status is 200."""
+    """Status and body; the body is read only when the status is 200.
+
+    ``retry_after`` are the seconds for which the server wants to be left alone, 0 when it did not say so.
+    """
 
     status: int
     body: bytes = b""
+    retry_after: float = 0.0
 
 
 def may_connect(address: str, *, internal: bool) -> bool:
@@ -134,11 +139,13 @@ class Outbound:
         )
         if answer.status != _HTTP_OK:
             answer.close()
-            return Answer(status=answer.status)
+            return Answer(status=answer.status, retry_after=_retry_after(answer.headers))
         try:
             body = _body(answer, max_bytes)
         except BaseException as error:
             answer.close()
+            if isinstance(error, DecodeError):
+                raise OutboundError("unreadable") from None
             if isinstance(error, HTTPError) and not isinstance(error, UrllibTimeoutError):
                 raise OutboundError("broken") from None
             raise
@@ -263,3 +270,13 @@ def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
             raise OutboundError("too-long")
         _left()
     return bytes(body)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds by the header of that name. A moment counts from the server's own Date, whatever our clock says."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    with suppress(ValueError, TypeError, OverflowError):
+        return max((parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds(), 0.0)
+    return 0.0

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     max_fhir_bytes: int = Field(10_000_000, ge=1_000, le=200_000_000, description="longest FHIR answer read, bytes")
     max_pages: int = Field(10, ge=1, le=100, description="most pages read of one FHIR search")
     fhir_connections: int = Field(16, ge=1, le=64, description="most FHIR requests at a time to one server, per worker")
+    fhir_pause_seconds: int = Field(
+        60, ge=0, le=3600, description="longest time for which a failing FHIR server is left alone, seconds; 0: never"
+    )
+    workers: int | None = Field(None, ge=1, le=64, description="processes that answer; left out: one per usable core")
+    threads: int = Field(16, ge=1, le=256, description="calls at a time, per worker")
+    waiting: int = Field(64, ge=0, le=10_000, description="most calls that wait for a thread, per worker; then 503")
     ca_file: Path | None = Field(None, description="file of certificate authorities, instead of the usual ones")
     demo: bool = Field(False, description="demo mode: no authentication, fixture patients at /fhir")
     demo_public: bool = Field(False, description="demo mode on other than loopback addresses")

@@ -9,6 +9,7 @@ from datetime import date
 from app import audit, fhir_client, hook_request, sources, wire
 from app.audit import CallLog
 from app.auth import Verify
+from app.breaker import Circuits, Turn
 from app.clients import Caller
 from app.errors import MissingDataError, NotAllowedError, UnidentifiedOrderError, UnknownServiceError
 from app.fhir_client import Deadline, Fetch
@@ -43,6 +44,7 @@ class Parts:
     sources: tuple[Source, ...]
     verify: Verify
     fetch: Fetch
+    circuits: Circuits
     pool: Executor
     today: Callable[[str], date]
     clock: Callable[[], float]
@@ -59,6 +61,7 @@ class _Watch:
     started: float
     ms: dict[str, float] = field(default_factory=dict)
     over: bool = False
+    turn: Turn | None = None
     _last: float = 0.0
 
     def __post_init__(self) -> None:
@@ -73,6 +76,12 @@ class _Watch:
         """So many seconds after the start, or the end of the call if that comes first."""
         return Deadline(clock=lambda: math.inf if self.over else self.clock(), at=self.started + seconds)
 
+    def end(self) -> None:
+        """The call is over."""
+        self.over = True
+        if self.turn is not None:
+            self.turn.end()
+
 
 def answer(
     parts: Parts, service_id: str, authorization: str | None, body: Callable[[], bytes], log: CallLog
@@ -86,7 +95,9 @@ def answer(
     try:
         return _answered(parts, service_id, authorization, body, log=log, watch=watch)
     finally:
-        watch.over = True
+        watch.end()
+        if watch.turn is not None and watch.turn.refused:
+            log.warnings.append("fhir-server-left-alone")
 
 
 def _answered(
@@ -169,11 +180,13 @@ def _reach(parts: Parts, request: HookRequest, caller: Caller, watch: _Watch) ->
     if access is None:
         return None
     budget = caller.budget_ms / 1000 * SHARE_OF_BUDGET
+    deadline = watch.deadline(budget if access.seconds is None else min(budget, access.seconds))
+    watch.turn = parts.circuits.turn(caller.name, access.server, deadline, parts.fetch)
     return Reach(
         access=access,
-        fetch=parts.fetch,
+        fetch=watch.turn.fetch,
         pool=parts.pool,
-        deadline=watch.deadline(budget if access.seconds is None else min(budget, access.seconds)),
+        deadline=deadline,
         max_pages=parts.settings.max_pages,
     )
 

@@ -30,7 +30,7 @@ class KeyServer:
         self.kids: tuple[str, ...] | None = kids
         self.reads = 0
 
-    def __call__(self, _: Client) -> bytes:
+    def __call__(self, _: Client, _seconds: float) -> bytes:
         self.reads += 1
         if self.kids is None:
             raise OSError
@@ -40,7 +40,7 @@ class KeyServer:
 class Desk:
     """Key sets on a clock that the test turns, with a list of what was put off."""
 
-    def __init__(self, read: Callable[[Client], bytes]) -> None:
+    def __init__(self, read: Callable[[Client, float], bytes]) -> None:
         self.now = 0.0
         self.put_off: list[Callable[[], None]] = []
         self.keys = KeySets(clock=lambda: self.now, read=read, later=self.put_off.append)
@@ -130,7 +130,7 @@ def test_while_the_set_cannot_be_read_the_keys_at_hand_serve_for_a_day() -> None
 def test_a_key_server_that_hangs_holds_up_its_own_client_only() -> None:
     asked, released = threading.Event(), threading.Event()
 
-    def read(client: Client) -> bytes:
+    def read(client: Client, _seconds: float) -> bytes:
         if client is CLIENT:
             asked.set()
             released.wait(10)
@@ -148,12 +148,12 @@ def test_a_key_server_that_hangs_holds_up_its_own_client_only() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"keys": 7}', b'{"keys": [7]}', b'{"keys": []}'])
 def test_a_set_that_is_none_gives_no_keys(content: bytes) -> None:
-    assert Desk(lambda _: content).kids("a") == []
+    assert Desk(lambda *_: content).kids("a") == []
 
 
 def test_what_is_no_set_does_not_replace_one() -> None:
     content = [orjson.dumps({"keys": [{**PUBLIC, "kid": "a"}]})]
-    desk = Desk(lambda _: content[0])
+    desk = Desk(lambda *_: content[0])
     desk.kids("a")
     content[0], desk.now = b"<html>maintenance</html>", key_sets.KEYS_LAST_SECONDS
     desk.kids("a")
@@ -165,7 +165,7 @@ def test_a_set_is_read_from_the_file_of_the_client(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(orjson.dumps({"keys": [PUBLIC]}))
     client = CLIENT.model_copy(update={"jwks_file": str(file)})
-    assert keys_in(key_sets.reader(None, lambda: 0.0)(client)) == (PUBLIC,)  # type: ignore[arg-type]
+    assert keys_in(key_sets.reader(None, lambda: 0.0)(client, 2.0)) == (PUBLIC,)  # type: ignore[arg-type]
 
 
 # What a key must be
