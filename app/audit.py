@@ -3,6 +3,7 @@
 Nothing here may come from the record: no patient id, name, value, text, token or address.
 """
 
+import json
 import logging
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import orjson
 import structlog
 
 
@@ -75,7 +77,7 @@ def configure(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -83,6 +85,15 @@ def configure(level: str) -> None:
     )
     logging.getLogger().handlers = [_Libraries()]
     threading.excepthook = _broken_thread
+
+
+def _json(event: dict[str, Any], **_: object) -> str:
+    """A line of JSON, plain ASCII where a text holds something that splits lines or is no text at all."""
+    try:
+        line = orjson.dumps(event, default=repr).decode()
+    except TypeError:
+        return json.dumps(event, default=repr)
+    return line if line.isascii() else json.dumps(event, default=repr)
 
 
 class _Libraries(logging.Handler):

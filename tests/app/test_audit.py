@@ -39,10 +39,12 @@ def test_a_call_is_one_json_line_without_empty_fields(capsys: pytest.CaptureFixt
     }
 
 
-def test_a_text_with_line_breaks_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("mark", ["\n", "\r", "\u2028", "\x85", "\x0b", "\ud800"])
+def test_a_text_with_line_breaks_cannot_forge_a_line(mark: str, capsys: pytest.CaptureFixture[str]) -> None:
     audit.configure("info")
-    audit.write(CallLog(correlation_id="c", service="s", tenant='a\n{"event": "call"}'))
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    audit.write(CallLog(correlation_id="c", service="s", tenant=f'a{mark}{{"event": "call"}}'))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["tenant"] == f'a{mark}{{"event": "call"}}'
 
 
 def test_levels_below_the_one_set_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
