@@ -77,8 +77,10 @@ class Metrics:
         for why, rules in (("silent", call.silent_rules), ("held", call.held_rules)):
             for told in rules:
                 self._kept_back.labels(told.partition(":")[0], why).inc()
-        self._dropped.labels("resource-of-another-patient").inc(call.dropped)
-        self._count_lost_notes()
+        if call.dropped:
+            self._dropped.labels("resource-of-another-patient").inc(call.dropped)
+        if self._lost_notes() != self._lost_and_told:
+            self._count_lost_notes()
 
     def _count_lost_notes(self) -> None:
         with self._lock:
@@ -87,7 +89,7 @@ class Metrics:
             self._lost_and_told = lost
 
     def turn_away(self, why: str) -> None:
-        """Count a request that the server refused: too many wait ("full"), it had waited too long, or came too slowly."""
+        """Count a request that the server refused: too many wait ("full"), or it was too "late", or came too "slow"."""
         self._turned_away.labels(why).inc()
 
     def watched(self, fetch: Fetch) -> Fetch:
@@ -111,6 +113,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All counters in the text format of Prometheus."""
+        self._dropped.labels("resource-of-another-patient")  # 0 is told, too
         self._count_lost_notes()
         registry = self._registry
         if os.environ.get(FILES):
