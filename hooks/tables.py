@@ -260,11 +260,6 @@ def relock(data: Path = DATA) -> str:
     return "".join(blocks)
 
 
-def fingerprint(data: Path = DATA) -> str:
-    """A short hash over the lock file: the version of the files that it lists."""
-    return hashlib.sha256((data / LOCK).read_bytes()).hexdigest()[:12]
-
-
 @lru_cache(maxsize=4)
 def _lock_of(data: Path, stamp: int) -> Mapping[str, Source]:
     """The lock file as it was at ``stamp``, so that an edited one is read again."""
