@@ -8,6 +8,7 @@ CallError
 ├── UnknownPathError         404 not-found
 ├── UnknownServiceError      404 not-found
 ├── WrongMethodError         405 not-supported
+├── TooSlowError             408 timeout        a request that did not come in time
 ├── MissingDataError         412 required       a required prefetch key that nobody can get
 ├── UnidentifiedOrderError   412 incomplete     the medicine of a draft that could not be read
 ├── TooLargeError            413 too-long
@@ -107,6 +108,16 @@ class WrongMethodError(CallError):
     def headers(self) -> dict[str, str]:
         """The ``Allow`` header that HTTP asks for."""
         return {"Allow": ", ".join(self.allowed)} if self.allowed else {}
+
+
+class TooSlowError(CallError):
+    """The request did not come in the time that it may take."""
+
+    status = 408
+    code = "timeout"
+
+    def __init__(self) -> None:
+        super().__init__("The request did not come in time.")
 
 
 class MissingDataError(CallError):

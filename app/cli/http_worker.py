@@ -1,76 +1,225 @@
-"""gunicorn's worker and log, made to say nothing of what came: a bad request may hold anything."""
+"""gunicorn's worker with threads, made to wait for nobody without an end and to say nothing of what came.
 
-import secrets
-import sys
-from http import HTTPStatus
+One loop holds all connections. A thread is given to a request whose head is there, and its body must follow within
+limits. When all threads are busy a bounded number of requests waits; the rest is refused at once by threads of their
+own, which also answer what never waits, such as the probes.
+"""
 
-import orjson
+import errno
+import socket
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+
 import structlog
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from gunicorn.http import errors  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app import audit, wire
-from app.errors import RefusedError, UnforeseenError
+from app import audit
+from app.cli import refusals
+from app.cli.connections import Connection, Limits
+from app.errors import TooSlowError
 
-_STATUS = {
-    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
-    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-}
+PORTERS = 4
+"""Threads for what never waits, and for refusals."""
 
+DRAIN_SECONDS = 0.05
+"""How long a refusal waits for the rest of a body, so that the connection may stay."""
 
-def bad_request(kind: type[BaseException]) -> tuple[HTTPStatus, bytes]:
-    """Status and body for what the HTTP layer could not read, or failed at. Nothing in it comes from the request."""
-    is_theirs = issubclass(kind, errors.ParseException)
-    status = next((one for known, one in _STATUS.items() if issubclass(kind, known)), HTTPStatus.BAD_REQUEST)
-    refusal = RefusedError(status) if is_theirs else UnforeseenError()
-    outcome = wire.operation_outcome(
-        code=refusal.code, text=refusal.text, diagnostics="", expression=(), correlation_id=secrets.token_hex(16)
-    )
-    return HTTPStatus(refusal.status), orjson.dumps(outcome)
+LONGEST_DRAIN = 1_000_000
+"""Bytes of such a rest; what is longer ends the connection."""
+
+_NOT_YET = object()
+_NOBODY_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE)
 
 
 class QuietWorker(ThreadWorker):  # type: ignore[misc]
-    """Answers what is no HTTP request with an OperationOutcome; the log gets the kind of fault only."""
+    """Serves connections; ``limits`` of the gunicorn application, if it has any, are followed."""
 
-    def handle_error(self, req: object, client: object, addr: object, exc: BaseException) -> None:
-        """Answer a request that could not be read."""
-        status, body = bad_request(type(exc))
-        structlog.get_logger("cat_cds").warning("bad request", status=int(status), error=audit.unforeseen(exc))
-        head = (
-            f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\nContent-Type: application/fhir+json\r\n"
-            f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as gunicorn has it
+        super().__init__(*args, **kwargs)
+        self.limits: Limits = getattr(self.app, "limits", Limits())
+        self.max_keepalived = max(1, self.worker_connections - self.cfg.threads - self.limits.waiting)
+        self.in_hand = 0  # requests that have a thread or wait for one; only the loop counts
+        self.with_threads: set[Connection] = set()
+        self.lingering: list[Connection] = []
+        self.porters = ThreadPoolExecutor(PORTERS, thread_name_prefix="porter")
+
+    def run(self) -> None:
+        """Serve until told to stop."""
         try:
-            client.sendall(head.encode() + body)  # type: ignore[attr-defined]
+            super().run()
+        finally:
+            self.porters.shutdown(wait=False)
+
+    # New connections
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or pause to accept. When the worker stops, whoever has already connected is let in, then the door shut.
+
+        Otherwise the system would go on connecting clients that nobody will answer.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.setblocking(False)
+                while self.accept(listener):
+                    pass
+                listener.close()
+
+    def accept(self, listener: Any) -> bool:  # noqa: ANN401 - a socket of gunicorn
+        """Take a new connection into the loop. Whether there was one."""
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno not in _NOBODY_THERE:
+                raise
+            return False
+        try:
+            connection = Connection(self.cfg, sock, address, listener.getsockname(), limits=self.limits)
+        except OSError:  # gone already
+            sock.close()
+            return True
+        self.nr_conns += 1
+        self._watch(connection)
+        return True
+
+    def _watch(self, connection: Connection) -> None:
+        """Wait for the (rest of the) head of a request."""
+        connection.sock.setblocking(False)
+        self.pending_conns.append(connection)
+        self.poller.register(connection.sock, EVENT_READ, partial(self.on_pending_socket_readable, connection))
+
+    def on_client_socket_readable(self, conn: Connection, client: object) -> None:
+        """The next request begins on a connection that was kept."""
+        conn.until = time.monotonic() + self.limits.head_seconds
+        super().on_client_socket_readable(conn, client)
+
+    # Requests
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a connection with data to the threads, or to the porters when all are busy and it may not wait."""
+        conn.queued_at, conn.refusal = time.monotonic(), ""
+        by_porter = False
+        if self.in_hand >= self.cfg.threads:
+            by_porter = conn.starts_with(self.limits.quick)
+            if not by_porter and self.in_hand >= self.cfg.threads + self.limits.waiting:
+                by_porter, conn.refusal = True, "full"
+        self.in_hand += not by_porter
+        self.with_threads.add(conn)
+        future = (self.porters if by_porter else self.tpool).submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._handled, conn, done, by_porter))
+
+    def handle(self, conn: Connection) -> object:
+        """Answer the request of a connection, in a thread, if it is there."""
+        try:
+            if not conn.read_head():
+                return _NOT_YET
+        except (EOFError, OSError):
+            return False
+        if time.monotonic() - conn.queued_at > self.limits.patience_seconds:
+            conn.refusal = conn.refusal or "late"
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:  # noqa: ANN401 - a request of gunicorn
+        """Answer a request by the application, or refuse it."""
+        if not conn.refusal:
+            return bool(super().handle_request(req, conn))
+        keep = self.alive and not req.should_close() and not getattr(req, "_expected_100_continue", False)
+        if keep:
+            by = time.monotonic() + DRAIN_SECONDS
+            keep = bool(conn.parser.finish_body(deadline=by, max_bytes=LONGEST_DRAIN))
+            conn.sock.setblocking(True)
+        refusal = refusals.busy()
+        self._count(conn.refusal)
+        structlog.get_logger("cat_cds").warning("turned away", status=refusal.status, why=conn.refusal)
+        conn.sock.sendall(refusals.answer(refusal, close=not keep, body=req.method != "HEAD"))
+        return keep
+
+    def handle_error(self, req: object, client: Any, addr: object, exc: BaseException) -> None:  # noqa: ANN401
+        """Answer a request that could not be read; the log gets the kind of fault only."""
+        refusal = refusals.refusal_of(exc)
+        structlog.get_logger("cat_cds").warning("bad request", status=refusal.status, error=audit.unforeseen(exc))
+        if isinstance(exc, TooSlowError):
+            self._count("slow")
+        try:
+            client.sendall(refusals.answer(refusal))
         except OSError:
             self.log.debug("The caller was gone.")
 
+    def _count(self, why: str) -> None:
+        """Count a request that was turned away, where the application counts."""
+        metrics = getattr(self.app.wsgi(), "extensions", {}).get("cat-cds-metrics")
+        if metrics is not None:
+            metrics.turn_away(why)
 
-class QuietLog(Logger):  # type: ignore[misc]
-    """Lines of gunicorn as JSON like all others; of exceptions kind and place, never their words."""
+    # Afterwards
 
-    def exception(self, msg: object, *args: object, **kwargs: object) -> None:
-        """An exception of the HTTP server itself."""
-        error = sys.exc_info()[1]
-        structlog.get_logger("cat_cds").error("server", error=audit.unforeseen(error) if error else "")
+    def _handled(self, conn: Connection, done: "Future[object]", by_porter: bool) -> None:
+        self.in_hand -= not by_porter
+        self.with_threads.discard(conn)
+        result = False if done.cancelled() or done.exception() else done.result()
+        if result is _NOT_YET:
+            self._watch(conn)
+        elif result:
+            self.finish_request(conn, done)
+        else:
+            self._part(conn)
 
-    def critical(self, msg: object, *args: object, **kwargs: object) -> None:
-        """Something that ends a worker."""
-        structlog.get_logger("cat_cds").critical("server", words=_first_line(msg, args))
+    def _part(self, conn: Connection) -> None:
+        """End a connection without cutting off the answer: the client may still be sending, or reading."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        if conn.discard():
+            self._close(conn)
+            return
+        conn.until = time.monotonic() + self.limits.linger_seconds
+        self.lingering.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self._take_leave, conn))
 
-    def error(self, msg: object, *args: object, **kwargs: object) -> None:
-        """Something that went wrong with a worker."""
-        structlog.get_logger("cat_cds").error("server", words=_first_line(msg, args))
+    def _take_leave(self, conn: Connection, _client: object) -> None:
+        if conn.discard():
+            self._forget(conn, self.lingering)
+            self._close(conn)
 
-    def warning(self, msg: object, *args: object, **kwargs: object) -> None:
-        """Something odd about a worker."""
-        structlog.get_logger("cat_cds").warning("server", words=_first_line(msg, args))
+    def murder_pending(self) -> None:
+        """End the waits that are over: for a head that does not come, and for a client that does not close."""
+        now = time.monotonic()
+        for conn in _over(self.pending_conns, now):
+            self._forget(conn, self.pending_conns)
+            if conn.received:
+                self.handle_error(None, conn.sock, conn.client, TooSlowError())
+                self._part(conn)
+            else:
+                self._close(conn)
+        for conn in _over(self.lingering, now):
+            self._forget(conn, self.lingering)
+            self._close(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """A worker that stops waits no longer than this for connections on which nothing comes; answers say so."""
+        super()._cap_keepalive(deadline)
+        for conn in self.with_threads:
+            if conn.parser is not None and conn.parser.mesg:
+                conn.parser.mesg.force_close()
+        for conn in self.pending_conns:
+            if not conn.received:
+                conn.until = min(conn.until, deadline)
+
+    def _forget(self, conn: Connection, among: Any) -> None:  # noqa: ANN401 - a list or deque
+        among.remove(conn)
+        self.poller.unregister(conn.sock)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
 
-def _first_line(msg: object, args: tuple[object, ...]) -> str:
-    """The words without what follows a line break, where gunicorn puts traces."""
-    words = str(msg).partition("\n")[0]
-    return words % args[: words.count("%")] if args and words.count("%") <= len(args) else words
+def _over(connections: Iterable[Connection], now: float) -> list[Connection]:
+    return [conn for conn in connections if conn.until <= now]

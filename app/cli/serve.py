@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import math
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,14 +18,26 @@ import flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from app import audit, create_app
-from app.cli.http_worker import QuietLog, QuietWorker
+from app.cli import capacity
+from app.cli.connections import Limits
+from app.cli.http_log import QuietLog
+from app.cli.http_worker import QuietWorker
 from app.clients import ClientsError
 from app.fhir_client import is_loopback
 from app.settings import Settings, SettingsError, load, variable
 from hooks.tables import KnowledgeError
 
-THREADS = 32
-"""Threads of a worker: in demo mode a call waits for others that the same worker answers at /fhir."""
+CONNECTIONS = 1_000
+"""Connections that a worker holds, most of them idle between two calls."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection is kept between two calls: longer than nginx does (60), so that it loses none."""
+
+GRACE_SECONDS = 20
+"""How long a worker that stops may take, beyond the time of a call, for what it has in hand."""
+
+OWN_FHIR = b"GET /fhir/"
+"""In demo mode a call asks the service itself for data: were that to wait for a thread, both would wait."""
 
 YOUNG_OBJECTS = 400_000
 """Objects made between two garbage collections: more than a call with a long chart makes, so that few calls pay."""
@@ -37,8 +51,9 @@ EXIT_PORT_TAKEN = 3
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with settings of ours and an application that is there already."""
 
-    def __init__(self, app: flask.Flask, options: dict[str, Any]) -> None:
+    def __init__(self, app: flask.Flask, options: dict[str, Any], limits: Limits) -> None:
         self._app = app
+        self.limits = limits  # the worker looks here
         self._options = options
         super().__init__()
 
@@ -56,18 +71,21 @@ class _Server(BaseApplication):  # type: ignore[misc]
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65_535), help="Port; 0 takes a free one."
 )
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer; left out, one per usable core.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Calls at a time, per worker; left out, 16.")
 @click.option(
     "--demo", is_flag=True, default=None, help="No authentication; fixture patients at /fhir; this machine only."
 )
 @click.option("--demo-public", is_flag=True, default=None, help="Lets a demo answer other machines.")
-def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bool | None) -> None:
+def serve(
+    *, host: str, port: int, workers: int | None, threads: int | None, demo: bool | None, demo_public: bool | None
+) -> None:
     """Start the service.
 
     Without --demo it starts only when clients are configured (CAT_CDS_CLIENTS_FILE).
     """
     try:
-        settings = _settings(host, demo, demo_public)
+        settings = _settings(host, workers=workers, threads=threads, demo=demo, demo_public=demo_public)
         with _listen(host, port) as listener, _shared_counters():
             settings = _at_its_address(settings, host, listener.getsockname()[1])
             app = create_app(settings)
@@ -75,7 +93,7 @@ def serve(host: str, port: int, workers: int, demo: bool | None, demo_public: bo
             if settings.demo:
                 click.echo(_welcome(settings))
             settle_memory()
-            _Server(app, _options(listener, workers)).run()
+            _Server(app, _options(listener, settings), _limits(settings)).run()
     except (SettingsError, ClientsError, KnowledgeError) as wrong:
         click.echo(f"cat-cds: {wrong}", err=True)
         sys.exit(EXIT_WRONG_SETTINGS)
@@ -108,24 +126,33 @@ def _shared_counters() -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _options(listener: socket.socket, workers: int) -> dict[str, Any]:
+def _options(listener: socket.socket, settings: Settings) -> dict[str, Any]:
     """How gunicorn is to run."""
     return {
         "bind": f"fd://{listener.detach()}",  # gunicorn closes it
-        "workers": workers,
-        "threads": THREADS,
+        "workers": settings.workers or capacity.workers(capacity.cores()),
+        "threads": settings.threads,
+        "worker_connections": min(CONNECTIONS, capacity.allow_files() // 2),
         "worker_class": QuietWorker,
         "logger_class": QuietLog,
         "limit_request_field_size": 32_768,
+        "http_parser": "python",  # not whichever is installed
         "preload_app": True,
-        "keepalive": 30,
+        "keepalive": KEEP_ALIVE_SECONDS,
         "timeout": 60,
-        "graceful_timeout": 10,
+        "graceful_timeout": GRACE_SECONDS + math.ceil(settings.budget_ms / 1000),
         "loglevel": "warning",
         "proc_name": "cat-cds",
         "worker_exit": _write_what_is_queued,
         "control_socket_disable": True,
     }
+
+
+def _limits(settings: Settings) -> Limits:
+    """How long the HTTP layer waits: a call that has waited for as long as it may take is not begun any more."""
+    patience = settings.budget_ms / 1000
+    limits = Limits(waiting=settings.waiting, patience_seconds=patience)
+    return replace(limits, quick=(*limits.quick, OWN_FHIR)) if settings.demo else limits
 
 
 def _write_what_is_queued(_arbiter: object, worker: Any) -> None:  # noqa: ANN401 - a worker of gunicorn
@@ -149,13 +176,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _settings(host: str, demo: bool | None, demo_public: bool | None) -> Settings:
+def _settings(host: str, **given: bool | int | None) -> Settings:
     """The settings, checked against where the service is to listen.
 
     Raises:
         SettingsError: a demo is to listen on other than loopback addresses, or others are not called by https.
     """
-    settings = load(demo=demo, demo_public=demo_public)
+    settings = load(**given)
     if settings.demo and not settings.demo_public and not is_loopback(host):
         raise SettingsError(f"A demo listens on this machine only, not on {host}. Add --demo-public if you mean it.")
     if not settings.demo and not settings.public_url.startswith("https://"):
