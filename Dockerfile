@@ -9,7 +9,7 @@ RUN python -m venv /build \
     && /build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/build.txt \
     && python -m venv /opt/cat-cds \
     && /opt/cat-cds/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/run.txt
-COPY LICENSE README.md pyproject.toml ./
+COPY LICENSE NOTICE README.md pyproject.toml ./
 COPY app app
 COPY hooks hooks
 COPY fixtures/ehr fixtures/ehr

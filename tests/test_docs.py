@@ -106,14 +106,37 @@ def test_the_changelog_keeps_to_its_format(project_root: Path) -> None:
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
 
 
-def test_each_code_system_that_asks_for_a_notice_has_one(project_root: Path) -> None:
-    readme = (project_root / "README.md").read_text(encoding="utf-8")
-    notices = readme.partition("## Licence and notices")[2]
-    files = [path.stem for path in (project_root / "hooks" / "data" / "codes").glob("*.csv")]
-    shipped = {system for system in SYSTEMS_WITH_NOTICE if any(system in re.split(r"[-_]", name) for name in files)}
+def test_each_code_system_that_asks_for_a_notice_has_one_that_names_its_files(project_root: Path) -> None:
+    notice = (project_root / "NOTICE").read_text(encoding="utf-8")
+    paragraphs = {block.splitlines()[0]: block for block in notice.split("\n\n")}
+    codes = project_root / "hooks" / "data" / "codes"
+    files = {
+        system: [path.name for path in codes.glob("*.csv") if system in re.split(r"[-_]", path.stem)]
+        for system in SYSTEMS_WITH_NOTICE
+    }
 
-    assert shipped, "no file of codes names its system"
-    assert [system for system in shipped if f"- **{SYSTEMS_WITH_NOTICE[system]}.**" not in notices] == []
+    assert all(files.values()), "no file of codes names its system"
+    for system, names in files.items():
+        about = paragraphs[SYSTEMS_WITH_NOTICE[system]]
+        assert [name for name in names if f"hooks/data/codes/{name}" not in about] == []
+        assert f"| {SYSTEMS_WITH_NOTICE[system]} |" in (project_root / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_notices_name_every_file_that_is_not_ours_and_no_other(project_root: Path) -> None:
+    notice = (project_root / "NOTICE").read_text(encoding="utf-8")
+    data = project_root / "hooks" / "data"
+    listed = tomllib.loads((data / "sources.toml").read_text(encoding="utf-8"))["files"]
+    foreign = {f"hooks/data/{name}" for name, source in listed.items() if source["licence"] != "Apache-2.0"}
+
+    assert set(re.findall(r"hooks/data/[\w/.-]+\.csv", notice)) == foreign
+
+
+def test_the_packs_that_may_be_left_out_are_those_of_the_data(project_root: Path) -> None:
+    listed = tomllib.loads((project_root / "hooks" / "data" / "sources.toml").read_text(encoding="utf-8"))["files"]
+    shown = re.search(r"separated by commas: ([^(]+)\(`core`", page(project_root, "deploying.md"))
+    assert shown
+
+    assert {*re.findall(r"`([a-z-]+)`", shown[1]), "core"} == {source["pack"] for source in listed.values()}
 
 
 def test_the_readme_says_that_it_is_no_medical_device_and_that_nobody_has_reviewed_it(project_root: Path) -> None:
