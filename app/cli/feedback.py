@@ -34,7 +34,7 @@ def feedback() -> None:
 
 @feedback.command(short_help="Show the numbers, per rule and client.")
 @click.option("--client", help="Name of one client; left out: all.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day, such as 2026-03-01 (UTC).")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="First day, such as 2026-03-01 (UTC).")
 @click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 def report(client: str | None, since: datetime | None, form: str) -> None:
     """Per rule and client: shown, silent, held back, accepted, overridden and why; as text also week by week."""
