@@ -21,19 +21,32 @@ settings.register_profile("thorough", deadline=None, print_blob=True, max_exampl
 settings.load_profile("house")
 
 
-CHROMIUM = shutil.which("chromium")
-LEFT_OUT = "left out: the browser tests, since there is no chromium (make system-deps installs it)"
+PROGRAMS = {"browser": "chromium", "nginx": "nginx"}
+"""By marker: the program of a Debian package that tests of this mark start."""
+ABSENT = [
+    mark
+    for mark, program in PROGRAMS.items()
+    if shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None
+]
+
+
+def _left_out() -> list[str]:
+    return [
+        f"left out: the {mark} tests, since there is no {PROGRAMS[mark]} (make system-deps installs it)"
+        for mark in ABSENT
+    ]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Debian's chromium")
-    if CHROMIUM is None and os.environ.get("CI"):
-        raise pytest.UsageError(f"with CI set nothing may be {LEFT_OUT}")
+    for mark, program in PROGRAMS.items():
+        config.addinivalue_line("markers", f"{mark}: needs Debian's {program}")
+    if ABSENT and os.environ.get("CI"):
+        raise pytest.UsageError(f"with CI set nothing may be {'; '.join(_left_out())}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if CHROMIUM is None:
-        without = [item for item in items if item.get_closest_marker("browser")]
+    without = [item for item in items if any(item.get_closest_marker(mark) for mark in ABSENT)]
+    if without:
         items[:] = [item for item in items if item not in without]
         config.hook.pytest_deselected(items=without)
 
@@ -46,8 +59,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if fuzzed:
         told = ", ".join(f"{number} x {status}" for status, number in sorted(fuzzed.items()))
         terminalreporter.write_line(f"fuzz: {fuzzed.total()} inputs answered: {told}")
-    if CHROMIUM is None:
-        terminalreporter.write_line(LEFT_OUT, yellow=True)
+    for line in _left_out():
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -71,7 +71,7 @@ class Database:
             raise StoreDownError("no answer in time") from None
 
     def behind(self, work: Callable[[sa.Connection], T]) -> T:
-        """``work`` in one transaction, for what nobody waits for: on a power cut its last moments may be lost.
+        """``work`` in one transaction, for what nobody waits for: of a SQLite file a power cut may take its last moments.
 
         Raises:
             StoreDownError: it could not be done now.
@@ -147,11 +147,9 @@ class Database:
 
     def _engine(self, *, wait_seconds: float, sync: str) -> sa.Engine:
         if not self.is_sqlite:
+            # Always on: of a token that was accepted and then lost with a crash, the second use would be accepted, too.
             milliseconds = int(wait_seconds * 1000)
-            commit = "on" if sync == "FULL" else "off"
-            options = (
-                f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c synchronous_commit={commit}"
-            )
+            options = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c synchronous_commit=on"
             return sa.create_engine(
                 self.url,
                 pool_size=CONNECTIONS,

@@ -1,0 +1,45 @@
+"""What happens while the load goes on: a replica is killed and comes back, the database crashes and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.scale.load import Load, Tally
+from tests.scale.stage import Replica, Stage
+
+
+def kill_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int) -> None:
+    """One replica dies; ``calls`` are answered without it; it comes back, and the balancer sends to it again."""
+    replica.kill()
+    load.tally.wait("answers without the replica", _more(load.tally, "call", calls))
+    before = len(_answered_by(stage, replica))
+    replica.start()
+    load.tally.wait("answers by the replica", lambda: len(_answered_by(stage, replica)) >= before + calls // 3)
+
+
+def crash_the_database(stage: Stage, load: Load, *, calls: int) -> int:
+    """The database crashes; calls are refused; it comes back, and calls are answered. How many tokens were replayed."""
+    tally = load.tally
+    stage.database.crash()
+    tally.wait("calls refused", _more(tally, "call", 5, status=503))
+    stage.database.start()
+    replayed = load.replay()
+    tally.wait("answers after the crash", _more(tally, "call", calls))
+    return replayed
+
+
+def quiet(load: Load, *, calls: int) -> None:
+    """Nothing happens for so many answers, feedback among them."""
+    load.tally.wait("answers", _more(load.tally, "call", calls))
+    load.tally.wait("feedback", _more(load.tally, "feedback", calls // 3))
+
+
+def _more(tally: Tally, kind: str, number: int, *, status: int = 200) -> Callable[[], bool]:
+    goal = tally.count(kind, status) + number
+    return lambda: tally.count(kind, status) >= goal
+
+
+def _answered_by(stage: Stage, replica: Replica) -> list[str]:
+    """The lines of the balancer about calls that this replica answered."""
+    ending = f'"replica":"{replica.address}","replica_status":"200"'
+    return [line for line in stage.balancer.calls() if ending in line]
