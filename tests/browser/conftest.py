@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.app.service import Service, running
 from tests.browser.chromium import ARGUMENTS, chromium
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
+"""How long a page may take for what a test waits for, by ``expect`` or otherwise: a busy machine is no fault."""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield opened

@@ -197,6 +197,29 @@ def test_everything_works_from_the_keyboard(page: Page, service: Service) -> Non
     expect(page.get_by_role("button", name="Sign orders")).to_be_focused()
 
 
+HIDDEN = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  const drawer = document.querySelector(".drawer");
+  return !drawer.contains(document.activeElement) && box.bottom > drawer.getBoundingClientRect().top;
+}"""
+
+
+@pytest.mark.parametrize("width", [PHONE["width"], 1440])
+def test_what_has_the_focus_is_never_behind_the_drawer(page: Page, service: Service, width: int) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": PHONE["height"]})
+    open_patient(page, service.url, "brief")
+    page.get_by_role("link", name="Skip to the chart").press("Enter")
+    last = page.get_by_text("Behind the scenes")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if last.evaluate("(one) => one.contains(document.activeElement) || document.activeElement.contains(one)"):
+            break
+        assert not page.evaluate(HIDDEN), page.evaluate("document.activeElement.outerHTML")
+    else:
+        pytest.fail("the drawer was never reached")
+
+
 @pytest.mark.parametrize("width", [PHONE["width"], 768, 1024])
 def test_no_width_needs_sideways_scrolling(page: Page, service: Service, width: int) -> None:
     page.set_viewport_size({"width": width, "height": PHONE["height"]})
