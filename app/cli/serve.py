@@ -86,17 +86,22 @@ def serve(
     """
     try:
         settings = _settings(host, workers=workers, threads=threads, demo=demo, demo_public=demo_public)
-        with _listen(host, port) as listener, _shared_counters():
+        with listen(host, port) as listener, _shared_counters():
             settings = _at_its_address(settings, host, listener.getsockname()[1])
             app = create_app(settings)
             audit.configure(settings.log_level)
             if settings.demo:
                 click.echo(_welcome(settings))
-            settle_memory()
-            _Server(app, _options(listener, settings), _limits(settings)).run()
+            answer(app, listener, settings)
     except (SettingsError, ClientsError, KnowledgeError) as wrong:
         click.echo(f"cat-cds: {wrong}", err=True)
         sys.exit(EXIT_WRONG_SETTINGS)
+
+
+def answer(app: flask.Flask, listener: socket.socket, settings: Settings) -> None:
+    """Answer with ``app`` what comes at ``listener``, until the process is told to stop."""
+    settle_memory()
+    _Server(app, _options(listener, settings), _limits(settings)).run()
 
 
 def settle_memory() -> None:
@@ -159,7 +164,7 @@ def _write_what_is_queued(_arbiter: object, worker: Any) -> None:  # noqa: ANN40
     worker.app.load().extensions["cat-cds"].close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that listens at the address, or one clear line and the end."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

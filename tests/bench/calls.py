@@ -5,13 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
-from app.demo.drafts import draft, wish
+from app.demo.drafts import Wish, draft, wish
 
 Json = dict[str, Any]
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "ehr"
 PATIENT = "brief"
+NARRATIVE_LINES = 7
+UNRELATED = "paracetamol"
 GROWS = ("conditions", "medications", "procedures")
 _SNOMED, _RXNORM = "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
 _KINDS = (
@@ -23,13 +28,13 @@ _KINDS = (
 
 
 def call(service: Json, day: date, *orders: str, patient: str = PATIENT) -> Json:
-    """A hook request without data, for a service of discovery. ``orders`` are written as for `cat-cds try --order`."""
+    """A hook request without data, for a service of discovery.
+
+    ``orders`` are written as for `cat-cds try --order`; ``UNRELATED`` is one that is none of ours.
+    """
     context: Json = {"userId": "Practitioner/bench", "patientId": patient}
     if service["hook"] != "patient-view":
-        drafts = [
-            draft(wish(order), draft_id=f"bench-{at}", patient_id=patient, user_id="Practitioner/bench", day=day)
-            for at, order in enumerate(orders)
-        ]
+        drafts = [_draft(order, f"bench-{at}", patient, day) for at, order in enumerate(orders)]
         context["draftOrders"] = {
             "resourceType": "Bundle",
             "type": "collection",
@@ -39,6 +44,19 @@ def call(service: Json, day: date, *orders: str, patient: str = PATIENT) -> Json
         context["selections"] = [f"MedicationRequest/{resource['id']}" for resource in drafts]
     instance = "00000000-0000-4000-8000-000000000000"
     return {"hook": service["hook"], "hookInstance": instance, "context": context}
+
+
+def _draft(order: str, draft_id: str, patient: str, day: date) -> Json:
+    about: dict[str, Any] = {
+        "draft_id": draft_id,
+        "patient_id": patient,
+        "user_id": "Practitioner/bench",
+        "day": day,
+    }
+    if order == UNRELATED:
+        tablet = Wish(drug=UNRELATED, amount=Decimal(500), unit="mg", times_per_day=3, route="oral")
+        return draft(tablet, product=(_RXNORM, "198440", "acetaminophen 500 MG Oral Tablet"), **about)
+    return draft(wish(order), **about)
 
 
 def prefetched(service: Json, patient: str, read: Callable[[str], Json], resources: int) -> Json:
@@ -58,7 +76,17 @@ def prefetched(service: Json, patient: str, read: Callable[[str], Json], resourc
         grown = copy.deepcopy(resource) | {"id": f"bench-{number}"}
         bundles[key]["entry"].append({"resource": grown})
         number += 1
-    return filled
+    return {key: _with_narratives(got) for key, got in filled.items()}
+
+
+def _with_narratives(got: Json) -> Json:
+    """A resource or Bundle whose resources carry a narrative, as those of real servers do: about 1.3 kB each."""
+    if got["resourceType"] == "Bundle":
+        entries = [entry | {"resource": _with_narratives(entry["resource"])} for entry in got.get("entry", ())]
+        return got | {"entry": entries}
+    line = f"<p>{got['resourceType']} {got.get('id', '')}: recorded on the ward, no change to the plan.</p>"
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml">{line * NARRATIVE_LINES}</div>'
+    return got | {"text": {"status": "generated", "div": div}}
 
 
 def irrelevant(resources: int, patient: str = PATIENT) -> list[Json]:

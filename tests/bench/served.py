@@ -8,27 +8,13 @@ from __future__ import annotations
 import os
 
 import flask
-import orjson
 
 from app import audit, create_app
 from app.cli.serve import settle_memory
 from app.demo import anchor
 from app.settings import load
-from tests.bench.__main__ import FIXTURES
-
-CARD = {"cards": [{"summary": "A constant card.", "indicator": "info", "source": {"label": "bench"}}]}
-
-
-def floor() -> flask.Flask:
-    """Parses the body and answers a constant card: what no CDS Hooks service in Flask can do without."""
-    bare = flask.Flask(__name__)
-
-    @bare.post("/cds-services/<service_id>")
-    def call(service_id: str) -> flask.Response:
-        orjson.loads(flask.request.get_data())
-        return flask.Response(orjson.dumps(CARD), mimetype="application/json")
-
-    return bare
+from tests.bench.calls import FIXTURES
+from tests.bench.floor import floor
 
 
 def service() -> flask.Flask:

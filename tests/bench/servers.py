@@ -34,8 +34,8 @@ from app import create_app
 from app.demo import anchor
 from app.settings import Settings
 from tests.bench import calls
-from tests.bench.__main__ import ANSWER_SECONDS, FIXTURES
-from tests.bench.slow_fhir import slow_fhir
+from tests.bench.calls import FIXTURES
+from tests.bench.slow_fhir import ANSWER_SECONDS, slow_fhir
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 BACKLOG = 64
+ANSWER_SECONDS = 0.05
 
 
 @contextmanager
