@@ -71,7 +71,7 @@ class Database:
             raise StoreDownError("no answer in time") from None
 
     def behind(self, work: Callable[[sa.Connection], T]) -> T:
-        """``work`` in one transaction, for what nobody waits for: of a SQLite file a power cut may take its last moments.
+        """``work`` in one transaction, for what nobody waits for. A power cut may take the newest of a SQLite file.
 
         Raises:
             StoreDownError: it could not be done now.

@@ -32,6 +32,8 @@ BROKEN_CONNECTION = 0
 """Counted in place of a status."""
 PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.02
+NEWEST = 100
+"""Tokens that are replayed after a crash: those that were accepted last, of which most is at risk."""
 
 Json = dict[str, Any]
 
@@ -68,22 +70,33 @@ def told(number: int, card: Json) -> Json:
     return outcome | {"outcome": "overridden", "overrideReason": {"userComment": f"comment {number}"}}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One request that is sent: what for ("call", "feedback", "twin", "replay"), and the number of the call."""
+
+    kind: str
+    url: str
+    body: Json
+    head: dict[str, str]
+    number: int = 0
+
+
 @dataclass(kw_only=True)
 class Tally:
-    """What was sent and what came back. ``answers`` are the 200s: number of the call, token, JSON."""
+    """What was sent and what came back. ``answers``: number of the call, and the JSON. A token goes with its path."""
 
-    answers: list[tuple[int, str, Json]] = field(default_factory=list)
+    answers: list[tuple[int, Json]] = field(default_factory=list)
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
     odd: list[str] = field(default_factory=list)
-    tokens: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    accepted_at: dict[str, float] = field(default_factory=dict)
+    tokens: defaultdict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    accepted: list[tuple[str, str]] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
     acknowledged: dict[str, str] = field(default_factory=dict)
     twins: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def count(self, kind: str, status: int) -> int:
-        """How often a call of this kind ("call", "feedback", "twin", "replay") had this status."""
+        """How often what was sent for this had this status."""
         return self.statuses[kind, status]
 
     def wait(self, why: str, reached: Callable[[], bool]) -> None:
@@ -91,14 +104,16 @@ class Tally:
         with self.changed:
             assert self.changed.wait_for(reached, PATIENCE_SECONDS), f"in vain waited for {why}: {self.statuses}"
 
-    def noted(self, kind: str, status: int, *, token: str, answer: Json | None = None, number: int = 0) -> None:
+    def note(self, ask: Ask, status: int, answer: Json | None) -> None:
+        """What one sending came to; ``answer`` is None when there was none."""
+        token = (ask.head["Authorization"], FEEDBACK if ask.url.endswith(FEEDBACK) else SERVICE)
         with self.changed:
-            self.statuses[kind, status] += 1
+            self.statuses[ask.kind, status] += 1
             self.tokens[token].append(status)
             if status == 200:
-                self.accepted_at[token] = time.monotonic()
-            if answer is not None:
-                self.answers.append((number, token, answer))
+                self.accepted.append(token)
+                if token[1] == SERVICE:
+                    self.answers.append((ask.number, answer or {}))
             self.changed.notify_all()
 
 
@@ -137,71 +152,60 @@ class Load:
                     return
                 pair = (replicas[at % len(replicas)].url, replicas[(at + 1) % len(replicas)].url)
                 number = next(self._numbers)
-                head, body = bearer_for(SERVICE), question(number, self._day)
-                together = threading.Barrier(2)
-
-                def send(
-                    http: requests.Session,
-                    url: str,
-                    together: threading.Barrier = together,
-                    head: dict[str, str] = head,
-                    body: Json = body,
-                    number: int = number,
-                ) -> None:
-                    together.wait(30)
-                    self._send(http, "twin", url + SERVICE, body, head, number)
-
-                for sent in [pool.submit(send, http, url) for http, url in zip((one, other), pair, strict=True)]:
-                    sent.result()
+                body, head, together = question(number, self._day), bearer_for(SERVICE), threading.Barrier(2)
+                asks = [Ask(kind="twin", url=url + SERVICE, body=body, head=head, number=number) for url in pair]
+                sent = [
+                    pool.submit(self._send, http, ask, together) for http, ask in zip((one, other), asks, strict=True)
+                ]
+                for each in sent:
+                    each.result()
                 with self.tally.changed:
                     self.tally.twins += 1
                     self.tally.changed.notify_all()
 
-    def replay(self) -> int:
-        """Every token that was accepted lately, once more; how many. None may be accepted."""
+    def newest_tokens(self) -> list[tuple[str, str]]:
+        """The tokens that were accepted last, with their paths."""
         with self.tally.changed:
-            late = time.monotonic() - TOKEN_SECONDS / 2
-            tokens = [token for token, at in self.tally.accepted_at.items() if at > late]
+            return self.tally.accepted[-NEWEST:]
+
+    def replay(self, tokens: list[tuple[str, str]]) -> None:
+        """These tokens once more, at whichever replica, until each was decided upon."""
         with self._stage.balancer.session() as http:
-            for token in tokens:
-                path = FEEDBACK if token.endswith(" feedback") else SERVICE
+            for token, path in tokens:
                 body = {"feedback": []} if path == FEEDBACK else question(0, self._day)
-                head = {"Authorization": token.removesuffix(" feedback")}
-                while self._send(http, "replay", self._stage.balancer.url + path, body, head, 0)[0] in CLEAN:
+                url = self._stage.balancer.url + path
+                ask = Ask(kind="replay", url=url, body=body, head={"Authorization": token})
+                while self._send(http, ask)[0] in CLEAN:
                     assert not self._stopping.wait(PAUSE_SECONDS)
-        return len(tokens)
 
     def stop(self) -> None:
         self._stopping.set()
 
-    def _insist(self, http: requests.Session, kind: str, path: str, body: Json, number: int) -> Json | None:
+    def _insist(self, http: requests.Session, kind: str, path: str, body: Json, number: int = 0) -> Json | None:
         """The answer, as soon as there is one; None when it was odd, or the load was stopped meanwhile."""
         while True:
-            status, answer = self._send(http, kind, self._stage.balancer.url + path, body, bearer_for(path), number)
+            url = self._stage.balancer.url + path
+            status, answer = self._send(http, Ask(kind=kind, url=url, body=body, head=bearer_for(path), number=number))
             if status == 200:
                 return answer
             if status not in CLEAN or self._stopping.wait(PAUSE_SECONDS):
                 return None
 
-    def _send(
-        self, http: requests.Session, kind: str, url: str, body: Json, head: dict[str, str], number: int
-    ) -> tuple[int, Json]:
-        is_feedback = url.endswith("/feedback")
-        token = head["Authorization"] + (" feedback" if is_feedback else "")
+    def _send(self, http: requests.Session, ask: Ask, together: threading.Barrier | None = None) -> tuple[int, Json]:
+        """Status and JSON of one answer, noted."""
+        if together is not None:
+            together.wait(30)
         try:
-            response = http.post(url, json=body, headers=head, timeout=40)
+            response = http.post(ask.url, json=ask.body, headers=ask.head, timeout=40)
         except requests.ConnectionError:
-            self.tally.noted(kind, BROKEN_CONNECTION, token=token)
+            self.tally.note(ask, BROKEN_CONNECTION, None)
             return BROKEN_CONNECTION, {}
-        status = response.status_code
-        answer: Json = {} if status == 200 and is_feedback else _json(response)
-        if status != 200 and (answer.get("resourceType") != "OperationOutcome" or "Traceback" in response.text):
+        answer = _json(response)
+        if response.status_code != 200 and not _is_outcome(answer):
             with self.tally.changed:
-                self.tally.odd.append(f"{kind} {status}: {response.text[:200]}")
-        self.tally.noted(
-            kind, status, token=token, answer=answer if status == 200 and not is_feedback else None, number=number
-        )
-        return status, answer
+                self.tally.odd.append(f"{ask.kind} {response.status_code}: {response.text[:200]}")
+        self.tally.note(ask, response.status_code, answer)
+        return response.status_code, answer
 
 
 def bearer_for(path: str) -> dict[str, str]:
@@ -216,6 +220,10 @@ def _json(response: requests.Response) -> Json:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _is_outcome(answer: Json) -> bool:
+    return answer.get("resourceType") == "OperationOutcome" and "Traceback" not in json.dumps(answer)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -137,24 +139,38 @@ class Balancer:
 
     def __init__(self, url: str, trust: Path, calls: Path) -> None:
         self.url = url
-        self.trust = trust
+        self._trust = trust
         self._calls = calls
+        self._read = 0
+        self._answered: Counter[str] = Counter()
 
     def calls(self) -> list[str]:
         """The lines of its log."""
         return self._calls.read_text().splitlines()
 
+    def answered_by(self, replica: Replica) -> int:
+        """How many calls this replica answered with 200."""
+        with self._calls.open("rb") as written:
+            written.seek(self._read)
+            whole = written.read().rpartition(b"\n")[0]
+        self._read += len(whole) + 1 if whole else 0
+        for line in whole.splitlines():
+            told = json.loads(line)
+            if told["replica_status"] == "200":
+                self._answered[told["replica"]] += 1
+        return self._answered[replica.address]
+
     def session(self) -> requests.Session:
         """Connections to it."""
-        return session(trust=self.trust)
+        return session(trust=self._trust)
 
 
 @contextmanager
-def balanced(replicas: Sequence[str], folder: Path) -> Iterator[Balancer]:
+def balanced(replicas: Sequence[str]) -> Iterator[Balancer]:
     """nginx in front of ``replicas`` (host:port), with the project's own configuration, never as root."""
     assert NGINX is not None
     [port] = free_ports(1)
-    folder.mkdir()
+    folder = short_folder()
     trust, _ = certify(folder, "127.0.0.1")
     text = configured(
         NGINX_CONF.read_text(encoding="utf-8"), port=port, replicas=replicas, certificate=trust, folder=folder
@@ -168,30 +184,30 @@ def balanced(replicas: Sequence[str], folder: Path) -> Iterator[Balancer]:
         for path in (folder, *folder.iterdir()):
             os.chown(path, NOBODY, NOBODY)
     command = [NGINX, "-e", "stderr", "-p", str(folder), "-c", str(conf), "-g", "daemon off;"]
-    with (folder / "errors.log").open("wb") as errors:
-        process = subprocess.Popen(command, cwd="/", stdout=errors, stderr=errors, **user)
+    errors = folder / "errors.log"
+    try:
+        with errors.open("wb") as written:
+            process = subprocess.Popen(command, cwd="/", stdout=written, stderr=written, **user)
         try:
-            url = f"https://127.0.0.1:{port}"
-            _answers(port, process, trust)
-            yield Balancer(url, trust, calls)
+            _wait_for_handshake(port, process, trust, errors)
+            yield Balancer(f"https://127.0.0.1:{port}", trust, calls)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(15)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answers(port: int, process: subprocess.Popen[bytes], trust: Path) -> None:
-    """Wait until nginx shakes hands."""
+def _wait_for_handshake(port: int, process: subprocess.Popen[bytes], trust: Path, errors: Path) -> None:
     context = ssl.create_default_context(cafile=str(trust))
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_SECONDS
     while True:
-        assert process.poll() is None, "nginx did not start"
-        assert time.monotonic() < until, "nginx does not answer"
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as plain:
                 context.wrap_socket(plain, server_hostname="127.0.0.1").close()
         except OSError:
-            process_ended = _ended_within(process, 0.05)
-            assert not process_ended, "nginx did not start"
+            assert not _ended_within(process, 0.05), f"nginx did not start: {errors.read_text()}"
+            assert time.monotonic() < until, "nginx does not answer"
         else:
             return
 
@@ -236,7 +252,7 @@ def staged(*, timezone: str, replicas: int = 3) -> Iterator[Stage]:
         for one in group:
             stack.callback(one.stop)
             one.start()
-        balancer = stack.enter_context(balanced([one.address for one in group], folder / "nginx"))
+        balancer = stack.enter_context(balanced([one.address for one in group]))
         yield Stage(settings=settings, database=database, replicas=group, balancer=balancer, log=log)
 
 

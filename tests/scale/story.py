@@ -12,20 +12,21 @@ def kill_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int) ->
     """One replica dies; ``calls`` are answered without it; it comes back, and the balancer sends to it again."""
     replica.kill()
     load.tally.wait("answers without the replica", _more(load.tally, "call", calls))
-    before = len(_answered_by(stage, replica))
+    before = stage.balancer.answered_by(replica)
     replica.start()
-    load.tally.wait("answers by the replica", lambda: len(_answered_by(stage, replica)) >= before + calls // 3)
+    load.tally.wait("answers by the replica", lambda: stage.balancer.answered_by(replica) >= before + calls // 3)
 
 
 def crash_the_database(stage: Stage, load: Load, *, calls: int) -> int:
     """The database crashes; calls are refused; it comes back, and calls are answered. How many tokens were replayed."""
     tally = load.tally
     stage.database.crash()
+    tokens = load.newest_tokens()
     tally.wait("calls refused", _more(tally, "call", 5, status=503))
     stage.database.start()
-    replayed = load.replay()
+    load.replay(tokens)
     tally.wait("answers after the crash", _more(tally, "call", calls))
-    return replayed
+    return len(tokens)
 
 
 def quiet(load: Load, *, calls: int) -> None:
@@ -37,9 +38,3 @@ def quiet(load: Load, *, calls: int) -> None:
 def _more(tally: Tally, kind: str, number: int, *, status: int = 200) -> Callable[[], bool]:
     goal = tally.count(kind, status) + number
     return lambda: tally.count(kind, status) >= goal
-
-
-def _answered_by(stage: Stage, replica: Replica) -> list[str]:
-    """The lines of the balancer about calls that this replica answered."""
-    ending = f'"replica":"{replica.address}","replica_status":"200"'
-    return [line for line in stage.balancer.calls() if ending in line]

@@ -75,7 +75,7 @@ def _wrong_answers(tally: Tally, folder: Path, day: date) -> tuple[list[str], Co
     expected: dict[int, dict[str, Any]] = {}
     try:
         client, head = app.test_client(), bearer(SERVICE)
-        for number, _, answer in tally.answers:
+        for number, answer in tally.answers:
             if number not in expected:
                 told = client.post(SERVICE, json=question(number, day), headers=head)
                 assert told.status_code == 200, told.text
