@@ -1,5 +1,6 @@
 """Cards as the demo page shows them. Whatever comes from a service is taken for text, its Markdown made harmless."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ _TAGS = frozenset(
     }
 )  # fmt: skip
 _WEB = ("https://", "http://")
+_INSIDE_A_DOSE = re.compile(r"(?<=\d) (?=\d{3}\b|(?:IU|mg|mL|kg)\b)")
 _ANSWERED = range(200, 300)
 
 Json = Mapping[str, Any]
@@ -95,7 +97,13 @@ def answer_view(number: int, answer: Json) -> AnswerView:
 
 def markdown(text: str) -> str:
     """GitHub-flavoured Markdown as HTML without scripts, styles, images or foreign schemes."""
-    return nh3.clean(_reader().render(text), tags=set(_TAGS), attributes={"a": {"href"}}, url_schemes={"http", "https"})
+    html = _reader().render(whole(text))
+    return nh3.clean(html, tags=set(_TAGS), attributes={"a": {"href"}}, url_schemes={"http", "https"})
+
+
+def whole(text: str) -> str:
+    """Text in which no end of a line can come into a dose: ``15 000 IU`` stays together."""
+    return _INSIDE_A_DOSE.sub("\N{NO-BREAK SPACE}", text)
 
 
 @cache
@@ -122,7 +130,7 @@ def _card(card: Json) -> CardView:
         uuid=string(card.get("uuid")),
         indicator=indicator,
         word=INDICATORS[indicator],
-        summary=string(card.get("summary")),
+        summary=whole(string(card.get("summary"))),
         detail=markdown(string(card.get("detail"))),
         source=_link(source if isinstance(source, dict) else {}),
         offers=tuple(_offers(card)),
@@ -133,8 +141,9 @@ def _card(card: Json) -> CardView:
 
 def _offers(card: Json) -> Iterator[Offer]:
     for suggestion in objects(card.get("suggestions")):
-        actions = tuple(string(action.get("description")) for action in objects(suggestion.get("actions")))
-        yield Offer(uuid=string(suggestion.get("uuid")), label=string(suggestion.get("label")), actions=actions)
+        actions = tuple(whole(string(action.get("description"))) for action in objects(suggestion.get("actions")))
+        label = whole(string(suggestion.get("label")))
+        yield Offer(uuid=string(suggestion.get("uuid")), label=label, actions=actions)
 
 
 def _reason(reason: Json) -> Reason:
