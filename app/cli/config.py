@@ -45,7 +45,10 @@ def check(clients: Path | None) -> None:
         click.echo(f"cat-cds: {fault}", err=True)
     if faults:
         sys.exit(EXIT_WRONG_SETTINGS)
-    of_clients = f", {len(file.clients)} clients in {file.path}" if file is not None else ""
+    of_clients = ""
+    if file is not None:
+        count = len(file.clients)
+        of_clients = f", {count} client{'' if count == 1 else 's'} in {file.path}"
     click.echo(f"The settings are right{of_clients}.")
 
 

@@ -21,6 +21,11 @@ Json = dict[str, Any]
 
 SECONDS = 10
 USER = "Practitioner/example"
+NOT_STARTED = (
+    "Start the service with make run (or cat-cds serve --demo); "
+    "if it listens elsewhere, say where: --url http://127.0.0.1:9000"
+)
+NO_FHIR_SERVER = "That is the FHIR server of --fhir: is it the base URL, and can this machine reach it?"
 _PAGES = 20
 _LISTED = 8
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
@@ -69,9 +74,10 @@ def try_patient(
     """  # noqa: D301 - click reads the backspace
     base = url.rstrip("/")
     fhir_base = (fhir or f"{base}/fhir").rstrip("/")
+    advice = NO_FHIR_SERVER if fhir else NOT_STARTED
     console = Console()
     if only_list:
-        console.print(_patient_table(_patients(fhir_base)))
+        console.print(_patient_table(_patients(fhir_base, advice)))
         if fhir is None:
             click.echo(f"What each of the demo's patients is for: {base}/")
         return
@@ -85,11 +91,11 @@ def try_patient(
     if asked != "patient-view" and not wishes:
         raise click.UsageError(f"{asked} is about orders: add --order, for example --order apixaban")
     service = _service(base, asked)
-    patient_id = patient if _is_there(fhir_base, patient) else _patient_id(_patients(fhir_base), patient)
+    patient_id = patient if _is_there(fhir_base, patient) else _patient_id(_patients(fhir_base, advice), patient)
     body = _request(service, patient_id, wishes, fhir_base)
     if prefetch:
         del body["fhirServer"]
-        body["prefetch"] = _prefetch(service, body["context"], fhir_base)
+        body["prefetch"] = _prefetch(service, body["context"], fhir_base, advice)
     started = time.perf_counter()
     answer = _asked("POST", f"{base}/cds-services/{service['id']}", body)
     milliseconds = (time.perf_counter() - started) * 1000
@@ -133,24 +139,24 @@ def _service(base: str, hook: str) -> Json:
     return dict(found)
 
 
-def _prefetch(service: Json, context: Mapping[str, Any], fhir_base: str) -> Json:
+def _prefetch(service: Json, context: Mapping[str, Any], fhir_base: str, advice: str) -> Json:
     """What an EHR would send along: each template, filled in and read from the FHIR server."""
     filled: Json = {}
     for key, template in service.get("prefetch", {}).items():
         query = template
         for name in ("patientId", "userId"):
             query = query.replace(f"{{{{context.{name}}}}}", context[name])
-        filled[key] = _asked("GET", f"{fhir_base}/{query}")
+        filled[key] = _asked("GET", f"{fhir_base}/{query}", advice=advice)
     return filled
 
 
-def _patients(fhir_base: str) -> list[Json]:
+def _patients(fhir_base: str, advice: str) -> list[Json]:
     patients: list[Json] = []
     url: str | None = f"{fhir_base}/Patient?_count=200"
     for _ in range(_PAGES):
         if url is None:
             break
-        page = _asked("GET", url)
+        page = _asked("GET", url, advice=advice)
         patients += [entry["resource"] for entry in page.get("entry", ()) if "resource" in entry]
         url = next((link.get("url") for link in page.get("link", ()) if link.get("relation") == "next"), None)
     return patients
@@ -196,15 +202,15 @@ def _name(patient: Json) -> str:
     return str(name.get("text") or " ".join([*name.get("given", ()), str(name.get("family", ""))]).strip())
 
 
-def _asked(method: str, url: str, body: Json | None = None) -> Json:
-    """The JSON object at ``url``; every failure is one line for the person at the terminal."""
+def _asked(method: str, url: str, body: Json | None = None, *, advice: str = NOT_STARTED) -> Json:
+    """The JSON object at ``url``; every failure is one line for the person at the terminal.
+
+    ``advice`` is what to do when nothing answers.
+    """
     try:
         answer = requests.request(method, url, json=body, timeout=SECONDS, allow_redirects=False)
     except requests.ConnectionError:
-        raise click.ClickException(
-            f"Nothing answers at {url}. Start the service with make run (or cat-cds serve --demo); "
-            "if it listens elsewhere, say where: --url http://127.0.0.1:9000"
-        ) from None
+        raise click.ClickException(f"Nothing answers at {url}. {advice}") from None
     except requests.Timeout:
         raise click.ClickException(f"{url} did not answer within {SECONDS} seconds.") from None
     except requests.RequestException as error:

@@ -62,7 +62,7 @@ def faults(*options: str) -> list[str]:
 def test_what_is_right_is_said_in_one_line(file: Path) -> None:
     found = check("--clients", str(file))
     assert (found.exit_code, found.stderr) == (0, "")
-    assert found.stdout == f"The settings are right, 1 clients in {file}.\n"
+    assert found.stdout == f"The settings are right, 1 client in {file}.\n"
 
 
 def test_the_file_of_the_settings_is_checked_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,3 +225,16 @@ def test_a_service_that_is_not_running_is_told_with_the_remedy(service: Service)
         == f"Error: Nothing answers at {gone}/cds-services. Start the service with make run (or cat-cds serve --demo); "
         "if it listens elsewhere, say where: --url http://127.0.0.1:9000\n"
     )
+
+
+@pytest.mark.parametrize("more", [(), ("--prefetch",), ("--list",)])
+def test_a_fhir_server_that_does_not_answer_is_not_taken_for_the_service(
+    service: Service, run: Callable[..., Result], more: tuple[str, ...]
+) -> None:
+    with Service() as other:
+        gone = other.url
+    result = run("mara", "--fhir", f"{gone}/fhir", *more)
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: Nothing answers at {gone}/fhir/")
+    assert "That is the FHIR server of --fhir" in result.output
+    assert "make run" not in result.output
