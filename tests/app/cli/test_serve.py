@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -21,6 +23,10 @@ from app.cli import SUBCOMMANDS, main
 from app.cli.serve import EXIT_PORT_TAKEN, EXIT_WRONG_SETTINGS
 from app.store.database import Database
 from app.store.report import lines
+from tests.app.cli.worker import until
+from tests.app.service import APIXABAN, CLOT, COLON_CANCER, PATIENT_ID, PERSON, searchset
+from tests.fake_ehr import saying
+from tests.fake_ehr import serving as fake_ehr
 
 
 @pytest.fixture(autouse=True)
@@ -153,8 +159,8 @@ def test_it_logs_a_line_per_call_and_ends_in_order(demo: tuple[str, subprocess.P
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert '"service": "cat-patient-view"' in log
-    assert '"status": 200' in log
+    assert '"service":"cat-patient-view"' in log
+    assert '"status":200' in log
     assert "Traceback" not in log
 
 
@@ -169,3 +175,101 @@ def test_what_the_workers_have_queued_is_written_when_it_ends(project_root: Path
     found = lines(database)
     database.close()
     assert {line.shown for line in found} == {4}
+
+
+# That it stops, and that it restarts
+
+
+SLOW = {
+    "hook": "order-sign",
+    "hookInstance": "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7",
+    "context": {
+        "userId": "Practitioner/demo",
+        "patientId": PATIENT_ID,
+        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": APIXABAN}]},
+    },
+}
+
+
+def sign(url: str, fhir: str) -> requests.Response:
+    return requests.post(f"{url}/cds-services/cat-order-sign", json=SLOW | {"fhirServer": fhir}, timeout=20)
+
+
+def test_calls_that_wait_for_a_fhir_server_are_answered_while_it_stops(project_root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CAT_CDS_STATE_DIR": str(tmp_path), "CAT_CDS_BUDGET_MS": "30000"}
+    with fake_ehr() as ehr, started(project_root, "--workers", "2", env=environment) as (url, process):
+        ehr.on("Patient", ehr.hanging(saying(PERSON)))
+        ehr.on("Condition", saying(searchset(COLON_CANCER, CLOT)))
+        with ThreadPoolExecutor(12) as clinicians:
+            answers = [clinicians.submit(sign, url, ehr.base) for _ in range(12)]
+            until(lambda: len(ehr.paths("Patient")) == 12)
+            process.send_signal(signal.SIGTERM)
+            until(lambda: not is_listening(url))
+            ehr.released.set()
+            got = [answer.result(20) for answer in answers]
+        process.communicate(timeout=20)
+    assert [answer.status_code for answer in got] == [200] * 12
+    assert all(answer.json()["cards"] for answer in got)
+    assert {answer.headers["Connection"] for answer in got} == {"close"}
+    assert process.returncode == 0
+
+
+def test_under_load_every_request_is_answered_in_full_until_it_has_stopped(project_root: Path, tmp_path: Path) -> None:
+    """Each clinician asks on new connections until nobody listens: between that and an answer there is nothing."""
+    environment = {**os.environ, "CAT_CDS_STATE_DIR": str(tmp_path)}
+    asked = threading.Semaphore(0)
+
+    def clinic(url: str) -> list[int]:
+        statuses = []
+        while True:
+            with requests.Session() as session:
+                try:
+                    statuses.append(session.get(f"{url}/cds-services", timeout=20).status_code)
+                except requests.ConnectionError as error:
+                    if "Connection refused" not in str(error):
+                        raise
+                    return statuses
+            asked.release()
+
+    with started(project_root, "--workers", "2", env=environment) as (url, process):
+        with ThreadPoolExecutor(4) as clinics:
+            all_statuses = [clinics.submit(clinic, url) for _ in range(4)]
+            for _ in range(40):
+                assert asked.acquire(timeout=20)
+            process.send_signal(signal.SIGTERM)
+            statuses = [status for one in all_statuses for status in one.result(30)]
+        process.communicate(timeout=20)
+    assert len(statuses) >= 40
+    assert set(statuses) == {200}
+
+
+def test_workers_are_replaced_on_hup_and_nobody_notices(project_root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CAT_CDS_STATE_DIR": str(tmp_path)}
+
+    with started(project_root, "--workers", "2", env=environment) as (url, process):
+        until(lambda: len(children(process.pid)) == 2)
+        before = children(process.pid)
+        process.send_signal(signal.SIGHUP)
+        statuses = []
+        with requests.Session() as kept:
+
+            def asked() -> bool:
+                statuses.append(kept.get(f"{url}/cds-services", timeout=20).status_code)
+                return not before & children(process.pid) and len(children(process.pid)) == 2
+
+            until(asked)
+        assert open_chart(url, "brief").json()["cards"]
+    assert set(statuses) == {200}
+
+
+def children(pid: int) -> set[str]:
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
+
+
+def is_listening(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
