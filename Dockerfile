@@ -1,14 +1,16 @@
 # The service from locked, hash-checked packages: built in one stage, run in another that holds only the result.
+# With --build-arg PACKAGES=demo it holds what draws the therapy on the demo page, too.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+ARG PACKAGES=run
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY requirements/build.txt requirements/run.txt requirements/
+COPY requirements/build.txt requirements/run.txt requirements/demo.txt requirements/
 RUN python -m venv /build \
     && /build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/build.txt \
     && python -m venv /opt/cat-cds \
-    && /opt/cat-cds/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/run.txt
+    && /opt/cat-cds/bin/python -m pip install --require-hashes --only-binary :all: -r "requirements/${PACKAGES}.txt"
 COPY LICENSE NOTICE README.md pyproject.toml ./
 COPY app app
 COPY hooks hooks

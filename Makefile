@@ -24,7 +24,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme rules-doc conformance fuzz screenshots bench bench-servers scale lock system-deps clean
+.PHONY: help install run test check format readme rules-doc conformance faults fuzz screenshots bench bench-servers scale lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ rules-doc: install ## renew docs/rules.md from hooks/data
 conformance: install ## run the tests of the CDS Hooks specification and renew docs/conformance.md
 	@$(BIN)/python -m tests.spec.report
 
+faults: install ## break what is around the service, row by row, ten times each, and renew docs/faults.md
+	@$(BIN)/python -m tests.faults.report
+
 fuzz: install ## throw spoilt requests and records at the service for minutes (SECONDS=600 for longer)
 	@FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -q -s -n 0 tests/fuzz
 
@@ -76,6 +79,7 @@ scale: install ## kill replicas and crash the database under load for minutes, a
 lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
 	$(LOCK) --group build --upgrade --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --extra demo --constraints requirements/run.txt --upgrade --output-file requirements/demo.txt
 	$(LOCK) pyproject.toml --extra demo --group dev --constraints requirements/build.txt --constraints requirements/run.txt --upgrade --output-file requirements/dev.txt
 
 system-deps: ## install the Debian packages that need root (nothing happens when they are there)
