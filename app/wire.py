@@ -15,7 +15,7 @@ from app import order_resource
 from app.clients import DeleteForm, ReplaceForm, SelectionBehavior
 from app.identity import Identity, uuid_of
 from hooks.card import Card
-from hooks.cards import shorten
+from hooks.clinic.wording import shorten
 from hooks.guidelines import SUMMARY_UNITS
 from hooks.proposal import Proposal
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from hooks.card import Card
+from hooks.clinic.wording import in_brief, one_line, shorten
 from hooks.decide import Outcome
 from hooks.facts import Patient
 from hooks.finding import CannotTell, Finding, Urgency
@@ -16,7 +17,6 @@ MOST_CARDS = 4
 LONGEST_LINE = 400
 """UTF-16 units of one line of a card; longer ones come only from labels that nobody would read."""
 SHORTEST_SLOT = 12
-ITEM_UNITS = 80
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _LINK = re.compile(r"(?i)(javascript:|data:|vbscript:|https?:|ftp:|mailto:|xmpp:|www\.)")
 _ADDRESS = re.compile(r"(?<=\S)@(?=\S)")
@@ -107,17 +107,11 @@ def _with_data_finding(outcomes: Sequence[Outcome], profile: Profile, knowledge:
         source = next(o for o in outcomes if o.error or isinstance(o.answer, CannotTell))
         first = replace(source, rule=knowledge.rule(DATA_RULE), evidence=evidence, error="")
     because = (*lines, *extra)
-    slots = {"item": _in_brief(because)}
+    slots = {"item": in_brief(because)}
     made = evidence.finding(finding.text if finding else "main", slots=slots, because=because)
     if made is None:
         return list(outcomes)
     return [*rest, replace(first, answer=replace(made, urgency=finding.urgency if finding else made.urgency))]
-
-
-def _in_brief(lines: Sequence[str]) -> str:
-    """The first line, and how many more there are."""
-    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-    return shorten(lines[0], ITEM_UNITS) + more
 
 
 def _is_said(line: str, lines: Iterable[str]) -> bool:
@@ -238,25 +232,8 @@ def _without_openings(lines: Iterable[str]) -> list[str]:
 
 def escape(text: str) -> str:
     """Text from the record made harmless in Markdown: no markup, no HTML, no list, no link that a viewer makes."""
-    flat = _one_line(text)
+    flat = one_line(text)
     flat = _ADDRESS.sub(" @ ", flat)
     flat = _SPECIAL.sub(lambda m: "&amp;" if m[1] == "&" else "&lt;" if m[1] == "<" else f"\\{m[1]}", flat)
     flat = _LIST_MARK.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", flat)
     return _LINK.sub(lambda m: f"{m[1][:-1]}\\{m[1][-1]}", flat)
-
-
-def _one_line(text: str) -> str:
-    """Text in one line, each run of white space or of characters that cannot be shown as one space."""
-    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(shown.split())
-
-
-def shorten(text: str, most: int = SUMMARY_UNITS) -> str:
-    """Plain text cut at a word to at most so many UTF-16 units (by default what a summary may have)."""
-    flat = _one_line(text[: 8 * most])
-    if units(flat) <= most and len(text) <= 8 * most:
-        return flat
-    flat = flat[:most]
-    while flat and units(flat) > most - 1:
-        flat = flat.rsplit(" ", 1)[0] if " " in flat else flat[:-1]
-    return f"{flat.rstrip(' ,;:')}…"

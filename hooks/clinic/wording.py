@@ -1,9 +1,14 @@
 """How facts are put in words: short plain lines, units and dates in them, no Markdown."""
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from hooks.dates import DayRange, PartialDate
 from hooks.facts import Diagnosis, MedicationOrder, Patient
+from hooks.guidelines import SUMMARY_UNITS, units
+
+ITEM_UNITS = 80
+"""UTF-16 units of one line where only a part of it is to be told."""
 
 
 def number(value: Decimal, places: int = 1) -> str:
@@ -70,3 +75,26 @@ def listed(items: tuple[str, ...] | list[str]) -> str:
     if len(items) <= 1:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def one_line(text: str) -> str:
+    """Text in one line, each run of white space or of characters that cannot be shown as one space."""
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())
+
+
+def shorten(text: str, most: int = SUMMARY_UNITS) -> str:
+    """Plain text cut at a word to at most so many UTF-16 units (by default what a summary may have)."""
+    flat = one_line(text[: 8 * most])
+    if units(flat) <= most and len(text) <= 8 * most:
+        return flat
+    flat = flat[:most]
+    while flat and units(flat) > most - 1:
+        flat = flat.rsplit(" ", 1)[0] if " " in flat else flat[:-1]
+    return f"{flat.rstrip(' ,;')}…"
+
+
+def in_brief(lines: Sequence[str]) -> str:
+    """The first line, cut where it is long, and how many more there are."""
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return shorten(lines[0], ITEM_UNITS) + more

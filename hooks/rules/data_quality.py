@@ -3,6 +3,7 @@
 from hooks.clinic.kidney import age_years
 from hooks.clinic.measures import Measure
 from hooks.clinic.picture import Case
+from hooks.clinic.wording import in_brief
 from hooks.dates import PartialDate
 from hooks.facts import MedicationOrder
 from hooks.finding import Answer, Urgency
@@ -40,9 +41,7 @@ def data_not_usable(case: Case, evidence: Evidence) -> Answer:
     unique = tuple(dict.fromkeys(line for line in lines if line))
     if not unique:
         return None
-    more = f" and {len(unique) - 1} more" if len(unique) > 1 else ""
-    slots = {"item": _short(unique[0]) + more}
-    return evidence.finding(slots=slots, because=unique, urgency=urgency)
+    return evidence.finding(slots={"item": in_brief(unique)}, because=unique, urgency=urgency)
 
 
 def _unidentified(case: Case) -> list[str]:
@@ -115,8 +114,3 @@ def _unread(case: Case, evidence: Evidence) -> Answer:
         return None
     lines = tuple(f"{g.key}: {g.reason}" for g in case.patient.gaps)
     return evidence.finding("unread", because=lines)
-
-
-def _short(line: str) -> str:
-    limit = 80
-    return line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + "…"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hooks.card import Card
-from hooks.cards import LONGEST_LINE, MOST_CARDS, cards, escape, shorten
+from hooks.cards import LONGEST_LINE, MOST_CARDS, cards, escape
+from hooks.clinic.wording import shorten
 from hooks.decide import Outcome
 from hooks.facts import Gap, Patient
 from hooks.finding import Answer, CannotTell, Finding, Urgency
