@@ -30,7 +30,7 @@ CALLS = (
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with running(Settings(demo=True, fixtures=FIXTURES)) as one:
+    with running(Settings(demo=True, fixtures=FIXTURES, budget_ms=10_000)) as one:
         yield one
 
 
