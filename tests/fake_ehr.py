@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -31,11 +32,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back."""
+    """What is sent back. Of ``missing`` bytes more it only speaks; ``stalls`` says that it then waits for the end."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    missing: int = 0
+    stalls: bool = False
 
 
 Answer = Callable[[Asked], Reply]
@@ -123,8 +126,8 @@ class FakeEhr:
 
 
 @contextmanager
-def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
-    """A fake EHR on a free port of this machine, over https if it is given a certificate."""
+def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[FakeEhr]:
+    """A fake EHR on a free port of this machine (or the one given), over https if it is given a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -133,12 +136,16 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = ehr.answer(Asked(self.path.removeprefix("/fhir"), headers))
             try:
-                self.send_response(reply.status)
+                self.send_response_only(reply.status)
                 for name, value in {"Content-Type": "application/fhir+json", **reply.headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
+                self.send_header("Content-Length", str(len(reply.body) + reply.missing))
                 self.end_headers()
                 self.wfile.write(reply.body)
+                if reply.missing:
+                    self.close_connection = True
+                if reply.stalls:
+                    ehr.released.wait(30)
             except ConnectionError:
                 self.close_connection = True
 
@@ -148,13 +155,19 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
     class Server(ThreadingHTTPServer):
         request_queue_size = 128  # with the usual 5, a burst of connections waits a second for another try
         daemon_threads = True
+        connections: ClassVar[list[socket.socket]] = []
+
+        def get_request(self) -> tuple[socket.socket, Any]:
+            connection, address = super().get_request()
+            self.connections.append(connection)
+            return connection, address
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Callers that break off, or do not trust the certificate, are no news."""
             if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
                 super().handle_error(request, client_address)
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     ehr = FakeEhr(base=f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/fhir")
@@ -166,4 +179,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeEhr]:
         ehr.released.set()
         server.shutdown()
         server.server_close()
+        for connection in server.connections:  # a server that ends takes the connections along that were kept
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         thread.join(5)
