@@ -21,7 +21,7 @@ _TAGS = frozenset(
     }
 )  # fmt: skip
 _WEB = ("https://", "http://")
-_INSIDE_A_DOSE = re.compile(r"(?<=\d) (?=\d{3}\b|(?:IU|mg|mL|kg)\b)")
+_INSIDE_A_DOSE = re.compile(r"(?<=\d) (?=\d{3}\b|(?i:IU|mg|mL|kg)\b)")
 _ANSWERED = range(200, 300)
 
 Json = Mapping[str, Any]

@@ -94,10 +94,10 @@ def test_odd_members_of_a_card_break_nothing(odd: object) -> None:
 
 
 def test_a_dose_stands_in_one_line() -> None:
-    said = "Replace it with dalteparin 15 000 IU SC once daily for 70 kg, not 5 mg, in 30 days"
+    said = "Replace it with dalteparin 15 000 IU SC once daily for 70 kg, not 5 MG, in 30 days"
     suggestion = {"uuid": "s", "label": said, "actions": [{"type": "delete", "description": said}]}
     (shown,) = answer_view(0, answer(card(summary=said, detail=f"- {said}", suggestions=[suggestion]))).cards
-    together = "Replace it with dalteparin 15~000~IU SC once daily for 70~kg, not 5~mg, in 30 days".replace("~", "\xa0")
+    together = "Replace it with dalteparin 15~000~IU SC once daily for 70~kg, not 5~MG, in 30 days".replace("~", "\xa0")
     assert shown.summary == together
     assert (shown.offers[0].label, shown.offers[0].actions) == (together, (together,))
     assert together in shown.detail.replace("&nbsp;", "\xa0")
