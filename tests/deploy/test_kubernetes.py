@@ -1,4 +1,4 @@
-"""docs/deploy/kubernetes.yaml: what it names exists in application, image or page; it asks for no more than it needs."""
+"""docs/deploy/kubernetes.yaml: what it names exists in application, image or page; it asks for what it needs alone."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.rules import pinned
+
 Step = tuple[str, str]
 
 
@@ -85,6 +87,31 @@ def test_the_last_stage_holds_the_result_only_and_is_not_run_by_root(image: list
 
 
 def test_the_base_image_has_a_python_that_the_project_accepts(image: list[Step]) -> None:
-    base = dict(image)["ARG"]
+    base = dict(argument.split("=") for kind, argument in image if kind == "ARG")["PYTHON_IMAGE"]
 
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.1[1-9]-slim-\w+", base)
+    assert re.fullmatch(r"python:3\.1[1-9]-slim-\w+", base)
+
+
+def test_hospitals_get_the_packages_of_the_service_and_a_demo_those_of_the_page_too(
+    image: list[Step], project_root: Path
+) -> None:
+    chosen = dict(argument.split("=") for kind, argument in image if kind == "ARG")["PACKAGES"]
+    [command] = [line for kind, line in image if kind == "RUN" and "${PACKAGES}" in line]
+    run, demo = (
+        set(pinned((project_root / "requirements" / f"{name}.txt").read_text(encoding="utf-8")).items())
+        for name in (chosen, "demo")
+    )
+
+    assert chosen == "run"
+    assert '-r "requirements/${PACKAGES}.txt"' in command
+    assert "requirements/demo.txt" in " ".join(line for kind, line in image if kind == "COPY")
+    assert {name for name, _ in demo - run} == {"vl-convert-python"}
+    assert run <= demo
+
+
+def test_the_demo_packages_are_checked_by_hash(project_root: Path) -> None:
+    text = (project_root / "requirements" / "demo.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=[a-z])", re.sub(r"^\s*#.*\n?", "", text, flags=re.MULTILINE).strip())
+
+    assert len(blocks) == len(pinned(text)) > 20
+    assert [block for block in blocks if "--hash=sha256:" not in block] == []
