@@ -61,9 +61,6 @@ conformance: install ## run the tests of the CDS Hooks specification and renew d
 faults: install ## break what is around the service, row by row, ten times each, and renew docs/faults.md
 	@$(BIN)/python -m tests.faults.report
 
-faults: install ## break what is around the service, row by row, ten times each, and renew docs/faults.md
-	@$(BIN)/python -m tests.faults.report
-
 fuzz: install ## throw spoilt requests and records at the service for minutes (SECONDS=600 for longer)
 	@FUZZ_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -q -s -n 0 tests/fuzz
 
