@@ -71,6 +71,43 @@ def test_a_refusal_is_told_in_words(client: FhirClient, ehr: FakeEhr, status: in
     assert words in reason(client, ehr)
 
 
+DATE = "Tue, 10 Mar 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": " 120 "}, 120),
+        ({"Date": DATE, "Retry-After": "Tue, 10 Mar 2026 12:00:30 GMT"}, 30),
+        ({"Date": DATE, "Retry-After": "Tue, 10 Mar 2026 11:59:00 GMT"}, 0),
+        ({"Retry-After": "Tue, 10 Mar 2026 12:00:30 GMT"}, 0),
+        ({"Retry-After": "soon"}, 0),
+        ({"Retry-After": "-1"}, 0),
+        ({"Retry-After": "1.5"}, 0),
+        ({"Retry-After": "9" * 400}, 999_999_999),
+        ({"Date": DATE, "Retry-After": "Tue, 10 Mar 99999 12:00:30 GMT"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_pause_that_a_server_asks_for_is_told(
+    client: FhirClient, ehr: FakeEhr, status: int, headers: dict[str, str], seconds: float
+) -> None:
+    ehr.on("Observation", lambda _: Reply(b"{}", status, headers))
+    with pytest.raises(FetchError) as caught:
+        client.get(FhirAccess(internal=True, server=ehr.base), f"{ehr.base}/Observation", within(5))
+    assert caught.value.retry_after == seconds
+
+
+def test_a_pause_is_asked_for_by_servers_that_are_overloaded_only(client: FhirClient, ehr: FakeEhr) -> None:
+    for status in (301, 401, 404, 500):
+        ehr.on("Observation", lambda _, status=status: Reply(b"{}", status, {"Retry-After": "7"}))  # type: ignore[misc]
+        with pytest.raises(FetchError) as caught:
+            client.get(FhirAccess(internal=True, server=ehr.base), f"{ehr.base}/Observation", within(5))
+        assert caught.value.retry_after == 0
+
+
 @pytest.mark.spec("FA-9")
 def test_a_redirect_is_not_followed(client: FhirClient, ehr: FakeEhr) -> None:
     with serving() as other:

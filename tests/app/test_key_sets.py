@@ -15,6 +15,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from app import key_sets
 from app.clients import Client
 from app.key_sets import KeySets, keys_in, proof
+from app.outbound import OutboundError
 
 EC_KEY = ec.generate_private_key(ec.SECP384R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -144,6 +145,24 @@ def test_a_key_server_that_hangs_holds_up_its_own_client_only() -> None:
     released.set()
     slow.join(10)
     assert desk.kids("a") == ["a"]
+
+
+def test_a_call_waits_for_keys_no_longer_than_it_may_and_then_they_are_read_behind_the_answer() -> None:
+    waits: list[float] = []
+
+    def read(_client: Client, seconds: float) -> bytes:
+        waits.append(seconds)
+        if len(waits) == 1:
+            raise OutboundError("late")
+        return orjson.dumps({"keys": [{**PUBLIC, "kid": "a"}]})
+
+    desk = Desk(read)
+    quick = CLIENT.model_copy(update={"budget_ms": 800})
+    assert desk.kids("a", quick) == []
+    desk.put_off.pop()()
+    assert waits == [pytest.approx(0.8 * key_sets.SHARE_OF_BUDGET), key_sets.FETCH_TIMEOUT_SECONDS]
+    assert desk.kids("a", quick) == ["a"]
+    assert len(waits) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"keys": 7}', b'{"keys": [7]}', b'{"keys": []}'])

@@ -190,7 +190,7 @@ GZIP = {"Content-Encoding": "gzip"}
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 LATER = {"Date": "Tue, 10 Mar 2026 12:00:00 GMT", "Retry-After": "Tue, 10 Mar 2026 12:00:30 GMT"}
 BOMB = gzip.compress(b'{"x": "' + b"y" * LONG + b'"}')
-CORRUPT = gzip.compress(b'{"resourceType": "Bundle"}')[:12] + b"\xff" * 20
+CORRUPT = gzip.compress(b'{"resourceType": "Bundle"}')[:10] + b"\xff" * 20
 
 
 def _status(number: int) -> str:

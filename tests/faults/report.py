@@ -44,7 +44,7 @@ def document(results: Iterable[Result]) -> str:
 
 
 def _line(fault: Fault, found: Mapping[str, Result]) -> str:
-    gets = fault.gets if not fault.alone else f"{fault.gets}; then {fault.alone.format('some')}"
+    gets = fault.gets if not fault.alone else f"{fault.gets}; then {fault.alone.format('…')}"
     result = found.get(str(fault))
     if result is None:
         return f"| {fault.name} | {gets} | – | – | – | – | – |"
