@@ -63,7 +63,7 @@ def play(seconds: float) -> int:
                 print(f"{passed:5.0f} s, round {rounds}: {answered} calls answered", flush=True)
         lasted = time.monotonic() - started
         print("judging every answer against one made in this process")
-        verdict = judged(load.tally, stage.database, Path(folder), day)
+        verdict = judged(load.tally, stage.database.url, Path(folder), day)
         faults = [*verdict.faults, *(["a replica failed inside"] if "Traceback" in stage.log() else [])]
     PAGE.write_text(
         page(load.tally, verdict, faults, rounds=rounds, replayed=replayed, seconds=lasted), encoding="utf-8"

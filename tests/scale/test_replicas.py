@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             kill_a_replica(stage, load, stage.replicas[0], calls=CALLS)
             replayed = crash_the_database(stage, load, calls=CALLS)
             quiet(load, calls=CALLS)
-        verdict = judged(load.tally, stage.database, tmp_path_factory.mktemp("judge"), day)
+        verdict = judged(load.tally, stage.database.url, tmp_path_factory.mktemp("judge"), day)
         yield Run(stage=stage, tally=load.tally, verdict=verdict, replayed=replayed)
 
 

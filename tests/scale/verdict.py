@@ -15,7 +15,6 @@ from app.store.tables import FEEDBACK as TABLE
 from tests.app.hospital import bearer, listed
 from tests.app.store.databases import opened
 from tests.scale.load import BROKEN_CONNECTION, CLEAN, SERVICE, Tally, question
-from tests.scale.stage import SharedDatabase
 
 ALLOWED = {
     "call": {200, *CLEAN},
@@ -34,8 +33,8 @@ class Verdict:
     rules: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
 
-def judged(tally: Tally, database: SharedDatabase, folder: Path, day: date) -> Verdict:
-    """All faults of a run that is over."""
+def judged(tally: Tally, database: str, folder: Path, day: date) -> Verdict:
+    """All faults of a run that is over; ``database`` is the address of what it has stored."""
     wrong, rules = _wrong_answers(tally, folder, day)
     return Verdict(faults=[*_unclean(tally), *_reused(tally), *_feedback_faults(tally, database), *wrong], rules=rules)
 
@@ -53,9 +52,9 @@ def _reused(tally: Tally) -> list[str]:
     return [f"{number} tokens were accepted {often} times" for often, number in times.items() if often > 1]
 
 
-def _feedback_faults(tally: Tally, database: SharedDatabase) -> list[str]:
+def _feedback_faults(tally: Tally, database: str) -> list[str]:
     """Acknowledged feedback is there once and says the same; what is there was told."""
-    with opened(database.url) as store:
+    with opened(database) as store:
         query = sa.select(TABLE.c.card, TABLE.c.outcome)
         rows = store.surely(lambda connection: [tuple(row) for row in connection.execute(query)])
     stored = Counter(rows)
