@@ -26,7 +26,7 @@ def config() -> None:
     help="Clients file to check [default: the one of CAT_CDS_CLIENTS_FILE]",
 )
 def check(clients: Path | None) -> None:
-    """Look for what would stop the start; every fault with file, line and remedy."""
+    """Look for what would stop the start, or a client's calls; every fault with file, line and remedy."""
     faults = []
     settings: Settings | None = None
     try:

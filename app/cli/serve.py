@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import flask
+import structlog
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from app import audit, create_app
@@ -92,6 +93,9 @@ def serve(
             audit.configure(settings.log_level)
             if settings.demo:
                 click.echo(_welcome(settings))
+            else:
+                place = "{}:{}".format(*listener.getsockname()[:2])
+                structlog.get_logger("cat_cds").info("listening", place=place, public_url=settings.public_url)
             answer(app, listener, settings)
     except (SettingsError, ClientsError, KnowledgeError) as wrong:
         click.echo(f"cat-cds: {wrong}", err=True)
