@@ -70,7 +70,7 @@ def _feedback(service: Service, clock: Clock) -> Ask:
 
 _ASKS: tuple[tuple[str, Asker, str, str], ...] = (
     ("call of a client as by default", _call, SIGN, LATER),
-    ('call of a client with jti_when_store_is_down = "accept", under repeat-alert control', _lenient_call, SIGN, SIGN),
+    ('call of a client with jti_when_store_is_down = "accept"', _lenient_call, SIGN, SIGN),
     (FEEDBACK, _feedback, "200", LATER),
 )
 
