@@ -177,7 +177,16 @@ class Database:
 
 def insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that may say what happens on conflict, which SQLite and PostgreSQL do in the same words."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """The same for a statement that is made once and kept.
+
+    What is written with ``excluded`` should be: for each such statement SQLAlchemy copies the table, in objects that
+    hold each other until they are collected.
+    """
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def _url(text: str) -> sa.URL:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Literal
 
 import sqlalchemy as sa
 
-from app.store.database import Database, insert
+from app.store.database import Database, insert_in
 from app.store.tables import FEEDBACK, REPEATS, SHOWN, TOKENS
 
 Fate = Literal["shown", "silent", "held"]
@@ -83,23 +84,30 @@ def _count(connection: sa.Connection, notes: Sequence[Shown]) -> None:
     counts = Counter(tuple(getattr(note, name) for name in _SHOWN_KEY) for note in notes)
     for key, number in sorted(counts.items()):
         values = dict(zip(_SHOWN_KEY, key, strict=True)) | {"count": number}
-        statement = insert(connection, SHOWN).values(values)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[SHOWN.c[name] for name in _SHOWN_KEY],
-                set_={"count": SHOWN.c["count"] + statement.excluded["count"]},
-            )
-        )
+        connection.execute(_counting(connection.dialect.name), values)
 
 
 def _remember(connection: sa.Connection, notes: Sequence[Repeat]) -> None:
     for card, order_hash, expires in sorted({(note.card, note.order_hash, note.expires) for note in notes}):
-        statement = insert(connection, REPEATS).values(card=card, order_hash=order_hash, expires=expires)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[REPEATS.c.card, REPEATS.c.order_hash], set_={"expires": statement.excluded["expires"]}
-            )
-        )
+        values = {"card": card, "order_hash": order_hash, "expires": expires}
+        connection.execute(_remembering(connection.dialect.name), values)
+
+
+@cache
+def _counting(dialect: str) -> sa.UpdateBase:
+    statement = insert_in(dialect, SHOWN)
+    return statement.on_conflict_do_update(
+        index_elements=[SHOWN.c[name] for name in _SHOWN_KEY],
+        set_={"count": SHOWN.c["count"] + statement.excluded["count"]},
+    )
+
+
+@cache
+def _remembering(dialect: str) -> sa.UpdateBase:
+    statement = insert_in(dialect, REPEATS)
+    return statement.on_conflict_do_update(
+        index_elements=[REPEATS.c.card, REPEATS.c.order_hash], set_={"expires": statement.excluded["expires"]}
+    )
 
 
 def _sweep(connection: sa.Connection, now: float, keep_days: int) -> None:

@@ -3,10 +3,11 @@
 import hashlib
 import math
 from collections.abc import Callable
+from functools import cache
 
 import sqlalchemy as sa
 
-from app.store.database import Database, insert
+from app.store.database import Database, insert_in
 from app.store.tables import TOKENS
 
 SWEEP_SECONDS = 60
@@ -41,12 +42,17 @@ class SeenTokens:
             self._sweep()
 
         def remember(connection: sa.Connection) -> bool:
-            statement = insert(connection, TOKENS).values(row)
-            statement = statement.on_conflict_do_update(
-                index_elements=[TOKENS.c.issuer, TOKENS.c.jti_hash],
-                set_={"expires": statement.excluded.expires},
-                where=TOKENS.c.expires <= now,
-            )
-            return connection.scalar(statement.returning(TOKENS.c.expires)) is None
+            return connection.scalar(_remembering(connection.dialect.name), {**row, "now": now}) is None
 
         return self._database.in_call(remember)
+
+
+@cache
+def _remembering(dialect: str) -> sa.UpdateBase:
+    """Gives the expiry when the token is new, or was seen so long ago that it has expired."""
+    statement = insert_in(dialect, TOKENS)
+    return statement.on_conflict_do_update(
+        index_elements=[TOKENS.c.issuer, TOKENS.c.jti_hash],
+        set_={"expires": statement.excluded.expires},
+        where=TOKENS.c.expires <= sa.bindparam("now"),
+    ).returning(TOKENS.c.expires)
