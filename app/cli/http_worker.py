@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import structlog
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
@@ -43,9 +44,23 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
         self.limits: Limits = getattr(self.app, "limits", Limits())
         self.max_keepalived = max(1, self.worker_connections - self.cfg.threads - self.limits.waiting)
         self.in_hand = 0  # requests that have a thread or wait for one; only the loop counts
-        self.with_threads: set[Connection] = set()
         self.lingering: list[Connection] = []
         self.porters = ThreadPoolExecutor(PORTERS, thread_name_prefix="porter")
+
+    def load_wsgi(self) -> None:
+        """Have the application at hand. What it answers while the worker stops is the last on its connection."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def answered(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - of gunicorn
+            def start(*args: Any) -> object:  # noqa: ANN401 - as WSGI has it
+                if not self.alive:
+                    start_response.__self__.force_close()
+                return start_response(*args)
+
+            return application(environ, start)
+
+        self.wsgi = answered
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -108,7 +123,6 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
             if not by_porter and self.in_hand >= self.cfg.threads + self.limits.waiting:
                 by_porter, conn.refusal = True, "full"
         self.in_hand += not by_porter
-        self.with_threads.add(conn)
         future = (self.porters if by_porter else self.tpool).submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self._handled, conn, done, by_porter))
 
@@ -159,7 +173,6 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
 
     def _handled(self, conn: Connection, done: "Future[object]", by_porter: bool) -> None:
         self.in_hand -= not by_porter
-        self.with_threads.discard(conn)
         result = False if done.cancelled() or done.exception() else done.result()
         if result is _NOT_YET:
             self._watch(conn)
@@ -203,11 +216,8 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """A worker that stops waits no longer than this for connections on which nothing comes; answers say so."""
+        """A worker that stops waits no longer than this for connections on which nothing comes."""
         super()._cap_keepalive(deadline)
-        for conn in self.with_threads:
-            if conn.parser is not None and conn.parser.mesg:
-                conn.parser.mesg.force_close()
         for conn in self.pending_conns:
             if not conn.received:
                 conn.until = min(conn.until, deadline)

@@ -110,10 +110,12 @@ def started(
         url = next(line.split()[1] for line in told if line.strip().startswith("services")).removesuffix(
             "/cds-services"
         )
-        yield url, process
-        if process.poll() is None:
-            process.terminate()
-            process.wait(15)
+        try:
+            yield url, process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def serving(
     assert isinstance(log, Logger)
     listener = TCPSocket(("127.0.0.1", 0), cfg, log)
     worker = QuietWorker(1, os.getppid(), [listener], Application(application, limits or Limits()), 30, cfg, log)
-    worker.wsgi = application
+    worker.load_wsgi()
     worker.tpool = worker.get_thread_pool()
     worker.poller = selectors.DefaultSelector()
     worker.method_queue.init()
