@@ -15,6 +15,8 @@ from app.store.tables import FEEDBACK, REPEATS, SHOWN, TOKENS
 Fate = Literal["shown", "silent", "held"]
 
 SWEEP_SECONDS = 60
+CLOCKS_APART_SECONDS = 300
+"""How long a used token is kept after it has expired: where a clock is behind by less, it may still be sent again."""
 _SHOWN_KEY = ("client", "rule", "profile", "indicator", "fate", "day")
 
 
@@ -112,7 +114,7 @@ def _remembering(dialect: str) -> sa.UpdateBase:
 
 def _sweep(connection: sa.Connection, now: float, keep_days: int) -> None:
     oldest = datetime.fromtimestamp(now, UTC).replace(tzinfo=None) - timedelta(days=keep_days)
-    connection.execute(TOKENS.delete().where(TOKENS.c.expires <= now))
+    connection.execute(TOKENS.delete().where(TOKENS.c.expires <= now - CLOCKS_APART_SECONDS))
     connection.execute(REPEATS.delete().where(REPEATS.c.expires <= now))
     connection.execute(SHOWN.delete().where(SHOWN.c.day < oldest.date()))
     connection.execute(FEEDBACK.delete().where(FEEDBACK.c.received_at < oldest))

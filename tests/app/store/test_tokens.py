@@ -119,3 +119,11 @@ def test_what_has_expired_is_swept_behind_the_answer(database: Database) -> None
     Notes(database, now=lambda: 2000.0, keep_days=1)([Sweep()])
     left = database.surely(lambda c: c.scalar(sa.select(sa.func.count()).select_from(TOKENS)))
     assert left == 3
+
+
+@pytest.mark.spec("S-12")
+def test_a_replica_whose_clock_is_ahead_forgets_no_token_that_another_may_still_accept(database: Database) -> None:
+    behind = Tokens(database, moment=900.0)
+    assert not behind("a", "j", 1000.0)
+    Notes(database, now=lambda: 1100.0, keep_days=1)([Sweep()])
+    assert behind("a", "j", 1000.0)
