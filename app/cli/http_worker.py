@@ -8,7 +8,7 @@ own, which also answer what never waits, such as the probes.
 import errno
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from selectors import EVENT_READ
@@ -39,6 +39,8 @@ _NOBODY_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFI
 class QuietWorker(ThreadWorker):  # type: ignore[misc]
     """Serves connections; ``limits`` of the gunicorn application, if it has any, are followed."""
 
+    wsgi: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as gunicorn has it
         super().__init__(*args, **kwargs)
         self.limits: Limits = getattr(self.app, "limits", Limits())
@@ -50,7 +52,7 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         """Have the application at hand. What it answers while the worker stops is the last on its connection."""
         super().load_wsgi()
-        application = self.wsgi
+        application: Callable[..., Iterable[bytes]] = self.wsgi
 
         def answered(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - of gunicorn
             def start(*args: Any) -> object:  # noqa: ANN401 - as WSGI has it

@@ -144,6 +144,14 @@ def test_a_demo_reads_its_own_fhir_server_and_does_not_wait_for_itself(
     assert {answer.status_code for answer in answers} == {200}
 
 
+def test_nor_with_a_single_thread(project_root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CAT_CDS_STATE_DIR": str(tmp_path), "CAT_CDS_BUDGET_MS": "20000"}
+    with started(project_root, "--workers", "1", "--threads", "1", env=environment) as (url, _):
+        with ThreadPoolExecutor(6) as clinicians:
+            answers = list(clinicians.map(lambda _: open_chart(url, "brief"), range(6)))
+        assert [bool(answer.json()["cards"]) for answer in answers] == [True] * 6
+
+
 def test_a_body_that_is_too_long_is_answered_and_not_cut_off(demo: tuple[str, subprocess.Popen[str]]) -> None:
     url, _ = demo
     answer = requests.post(
