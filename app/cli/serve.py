@@ -1,7 +1,6 @@
 """``cat-cds serve``: the service under gunicorn, joined once and then forked into workers."""
 
 import errno
-import gc
 import math
 import os
 import shutil
@@ -21,6 +20,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from app import audit, create_app
 from app.cli import capacity
 from app.cli.connections import Limits
+from app.cli.heap import collect_now_and_then, settle_memory
 from app.cli.http_log import QuietLog
 from app.cli.http_worker import QuietWorker
 from app.clients import ClientsError
@@ -39,9 +39,6 @@ GRACE_SECONDS = 20
 
 OWN_FHIR = b"GET /fhir/"
 """In demo mode a call asks the service itself for data: were that to wait for a thread, both would wait."""
-
-YOUNG_OBJECTS = 400_000
-"""Objects made between two garbage collections: more than a call with a long chart makes, so that few calls pay."""
 
 COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -108,17 +105,6 @@ def answer(app: flask.Flask, listener: socket.socket, settings: Settings) -> Non
     _Server(app, _options(listener, settings), _limits(settings)).run()
 
 
-def settle_memory() -> None:
-    """Take what is loaded out of garbage collection for good, and let a call be collected after, not within it.
-
-    The knowledge is some ten thousand objects that never go: walking over them while a body is parsed costs more
-    than parsing. Workers share their pages with the process that they were forked from.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-
-
 @contextmanager
 def _shared_counters() -> Iterator[None]:
     """A folder in which the counters of all workers meet, unless one is set; prometheus_client reads it at import."""
@@ -152,6 +138,7 @@ def _options(listener: socket.socket, settings: Settings) -> dict[str, Any]:
         "graceful_timeout": GRACE_SECONDS + math.ceil(settings.budget_ms / 1000),
         "loglevel": "warning",
         "proc_name": "cat-cds",
+        "post_worker_init": _look_after_memory,
         "worker_exit": _write_what_is_queued,
         "control_socket_disable": True,
     }
@@ -162,6 +149,10 @@ def _limits(settings: Settings) -> Limits:
     patience = settings.budget_ms / 1000
     limits = Limits(waiting=settings.waiting, patience_seconds=patience)
     return replace(limits, quick=(*limits.quick, OWN_FHIR)) if settings.demo else limits
+
+
+def _look_after_memory(_worker: object) -> None:
+    collect_now_and_then()
 
 
 def _write_what_is_queued(_arbiter: object, worker: Any) -> None:  # noqa: ANN401 - a worker of gunicorn
