@@ -24,7 +24,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme rules-doc conformance faults fuzz screenshots bench bench-servers scale lock system-deps clean
+.PHONY: help install run test check format readme rules-doc conformance faults fuzz screenshots bench bench-servers scale soak lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-servers: install ## compare WSGI servers under the same load (needs wrk; s
 
 scale: install ## kill replicas and crash the database under load for minutes, and renew docs/scale.md (SECONDS=900 for longer)
 	@$(BIN)/python -m tests.scale $(or $(SECONDS),300)
+
+soak: install ## load the service with a mix of requests for half an hour and renew docs/soak.md (MINUTES=3 for shorter)
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 lock: .make/lock/.done ## renew requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --output-file requirements/run.txt
