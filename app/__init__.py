@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 KEY_THREADS = 4
 """Threads that renew the key sets of clients behind the answers, per worker."""
 
-THREADS = 32
-"""Threads that ask FHIR servers, per worker; one server gets ``fhir_connections`` of them at most."""
+THREADS = 64
+"""Threads that ask FHIR servers, per worker; one server gets ``fhir_connections`` of them at most, and at most half."""
 
 
 def today_in(timezone: str) -> date:
@@ -70,6 +70,7 @@ def create_app(
     from app import audit, clients, pages, routes, sources, wire
     from app.breaker import Circuits
     from app.fhir_client import FhirClient
+    from app.lanes import Lanes
     from app.metrics import Metrics, and_counted
     from app.pages import feedback, front
     from app.routes import description, staff
@@ -90,7 +91,9 @@ def create_app(
         verify=_verify(settings, listed, now, keys, ledger),
         fetch=metrics.watched(fetch or client.get),
         circuits=Circuits(clock=clock, longest=settings.fhir_pause_seconds, tell=metrics.circuit),
-        pool=ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"),
+        lanes=Lanes(
+            ThreadPoolExecutor(THREADS, thread_name_prefix="fhir"), threads=THREADS, width=settings.fhir_connections
+        ),
         today=today,
         clock=clock,
         write=and_counted(write or audit.write, metrics),

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -112,11 +113,20 @@ class FakeEhr:
         with self._changed:
             return self._changed.wait_for(lambda: self.at_once == 0, timeout=5)
 
+    def is_asked(self, at_once: int, also: Callable[[], bool]) -> bool:
+        """Whether so many requests are being answered, or soon are, and something else is so, too."""
+        deadline = time.monotonic() + 5
+        with self._changed:
+            while not (self.at_once >= at_once and also()) and time.monotonic() < deadline:
+                self._changed.wait(0.01)
+            return self.at_once >= at_once and also()
+
     def answer(self, asked: Asked) -> Reply:
         with self._changed:
             self.asked.append(asked)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+            self._changed.notify_all()
         try:
             return self.answers.get(asked.kind, saying(bundle()))(asked)
         finally:

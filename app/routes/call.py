@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,6 +14,7 @@ from app.errors import MissingDataError, NotAllowedError, UnidentifiedOrderError
 from app.fhir_client import Deadline, Fetch
 from app.gather import Got, Reach, check_preconditions, gather, medications, with_medications
 from app.hook_request import HookRequest
+from app.lanes import Lanes
 from app.reading.orders import OrdersRead, read_orders
 from app.reading.record import PatientRead, read_patient
 from app.routes.delivery import Advice, advise, hold_back, note
@@ -45,7 +45,7 @@ class Parts:
     verify: Verify
     fetch: Fetch
     circuits: Circuits
-    pool: Executor
+    lanes: Lanes
     today: Callable[[str], date]
     clock: Callable[[], float]
     write: audit.Write
@@ -185,7 +185,7 @@ def _reach(parts: Parts, request: HookRequest, caller: Caller, watch: _Watch) ->
     return Reach(
         access=access,
         fetch=watch.turn.fetch,
-        pool=parts.pool,
+        pool=parts.lanes.to(access.server),
         deadline=deadline,
         max_pages=parts.settings.max_pages,
     )

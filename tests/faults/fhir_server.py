@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import orjson
+import requests
 
 from app.fhir_client import WORDS
 from app.gather import TOO_MANY_PAGES
@@ -19,6 +21,8 @@ from tests.faults.sites import ALL, Sites, whole_record
 REQUESTS = 10  # for a whole record
 SLOW_SECONDS = 0.15
 LONG = 50_000_000
+WAITING_CALLS = 8
+ONE_SERVERS_THREADS = 16
 SIGN = "200 doac-luminal-gi"
 VIEW = "200 start-anticoagulation, compression-stockings"
 UNREAD = "200 data-not-usable ({})"
@@ -136,6 +140,14 @@ def rows(sites: Sites) -> list[Fault]:
             kinds=("Condition",),
             asks=REQUESTS + 1,
         ),
+        Fault(
+            group="FHIR server",
+            name="another server hangs, with eight calls waiting for it",
+            scene=lambda: _beside_another(sites),
+            usual=SIGN,
+            gets=SIGN,
+            asks=REQUESTS,
+        ),
         row("a Bundle of 50 MB for conditions", lambda _: _bytes(_long(), {}), WORDS["too-long"], kinds=("Condition",)),
     ]
 
@@ -182,6 +194,39 @@ def _away(sites: Sites) -> Iterator[Scene]:
             whole_record(second.enter_context(serving(port=port)))
 
         yield Scene(service=service, clock=clock, ask=lambda: service.post(body), begin=begin, end=end, ehr=ehr)
+
+
+@contextmanager
+def _beside_another(sites: Sites) -> Iterator[Scene]:
+    """An EHR that is well, asked while more requests than there are threads wait for another one."""
+    service, clock = sites.patient()
+    troubled = [False]
+
+    def sign(server: str) -> requests.Response:
+        body = call("order-sign", prefetch=..., fhirServer=server)
+        return requests.post(f"{service.url}/cds-services/cat-order-sign", json=body, timeout=10)
+
+    def ask() -> requests.Response:
+        if not troubled[0]:
+            return sign(ehr.base)
+        with serving() as other, ThreadPoolExecutor(WAITING_CALLS) as pool:
+            for kind in ALL:
+                other.on(kind, other.hanging(saying(bundle())))
+            before = clock.calls_begun
+            for _ in range(WAITING_CALLS):
+                pool.submit(sign, other.base)
+            assert other.is_asked(ONE_SERVERS_THREADS, lambda: clock.calls_begun >= before + WAITING_CALLS)
+            answer = sign(ehr.base)
+            assert other.at_once >= ONE_SERVERS_THREADS, "answered only when the others were"
+            other.released.set()
+            return answer
+
+    with serving() as ehr:
+        whole_record(ehr)
+        switch = troubled.__setitem__
+        yield Scene(
+            service=service, clock=clock, ask=ask, begin=lambda: switch(0, True), end=lambda: switch(0, False), ehr=ehr
+        )
 
 
 # What is answered

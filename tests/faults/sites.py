@@ -63,6 +63,15 @@ class Sites:
         found: tuple[Service, Clock] = self._once("demo", start)
         return found
 
+    def patient(self) -> tuple[Service, Clock]:
+        """The same with more time for a call than any machine needs."""
+
+        def start() -> tuple[Service, Clock]:
+            return self.service(Settings(demo=True, state_dir=self.folder, budget_ms=6 * BUDGET_MS))
+
+        found: tuple[Service, Clock] = self._once("patient", start)
+        return found
+
     def sqlite(self) -> tuple[Service, Clock, Path]:
         """A service with two listed clients and a SQLite file."""
 
