@@ -32,7 +32,7 @@ from tests.deploy.files import image, image_port
 pytestmark = pytest.mark.xdist_group("wheel")  # built and installed once, by one of the test processes
 
 STEADY = requests.Session()  # asks again while the service starts
-STEADY.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.1, backoff_max=0.25)))
+STEADY.mount("http://", HTTPAdapter(max_retries=Retry(240, read=0, backoff_factor=0.1, backoff_max=0.25)))
 
 
 @pytest.fixture(scope="module")
