@@ -75,23 +75,28 @@ def play(seconds: float) -> int:
 def page(tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, replayed: int, seconds: float) -> str:
     """The report."""
 
+    def number(count: int) -> str:
+        return f"{count:,}".replace(",", " ")
+
     def of(kind: str, *statuses: int) -> str:
-        return f"{sum(tally.count(kind, status) for status in statuses):,}".replace(",", " ")
+        return number(sum(tally.count(kind, status) for status in statuses))
 
     def found(word: str) -> int:
         return sum(word in fault for fault in faults)
 
-    rules = "; ".join(f"{number} with {', '.join(which) or 'no card'}" for which, number in verdict.rules.most_common())
+    shares = verdict.rules.most_common()
+    rules = "; ".join(f"{number(count)} with {', '.join(which) or 'no card'}" for which, count in shares)
     rows = [
         ("calls answered 200, each compared with an answer made without network or PostgreSQL", of("call", 200)),
-        ("feedback acknowledged with 200, each looked up in the database", str(len(tally.acknowledged))),
-        ("tokens sent to two replicas at the same time", str(tally.twins)),
+        ("feedback acknowledged with 200, each looked up in the database", number(len(tally.acknowledged))),
+        ("tokens sent to two replicas at the same time", number(tally.twins)),
         ("… accepted by one", of("twin", 200)),
         ("… refused with 401 by the other", of("twin", 401)),
-        ("accepted tokens sent once more after each crash, all refused with 401", str(replayed)),
+        ("accepted tokens sent once more after each crash, all refused with 401", number(replayed)),
         ("calls failed cleanly with 503 (the store did not answer within 0.1 s), sent again", of("call", 503)),
         ("calls failed cleanly with 502 or 504 (the replica was gone), sent again", of("call", 502, 504)),
         ("feedback failed cleanly with 502, 503 or 504, sent again", of("feedback", 502, 503, 504)),
+        ("one of the two refused cleanly with 503, not sent again", of("twin", 503)),
         ("connections refused or cut off at the killed replica itself", of("twin", BROKEN_CONNECTION)),
         ("**wrong answers**", f"**{found('wrongly')}**"),
         ("**acknowledged feedback lost, or stored twice**", f"**{found('feedback to')}**"),
@@ -103,7 +108,7 @@ def page(tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, repl
     ]
     return PAGE_TEXT.format(
         title=f"{seconds:.0f} s, {rounds} replicas killed, {rounds} crashes of the database",
-        table="\n".join(f"| {what} | {number} |" for what, number in rows),
+        table="\n".join(f"| {what} | {count} |" for what, count in rows),
         rules=rules,
         machine=f"{os.cpu_count()} cores ({platform.machine()})",
     )
