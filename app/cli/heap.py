@@ -10,11 +10,11 @@ YOUNG_OBJECTS = 400_000
 COLLECT_SECONDS = 20.0
 """How often a worker collects all the same: a request leaves a few objects that hold each other."""
 
-LARGE_BYTES = 1 << 20
-"""What is larger is asked of the system piece by piece and given back at once."""
-
 ARENAS = 2
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # names of malloc.h
+"""Heaps of the C library, which its threads share; by default it makes eight for each core."""
+
+_ARENA_MAX = -8  # of malloc.h
+_LIBRARY = ctypes.CDLL(None)
 
 
 def settle_memory() -> None:
@@ -30,23 +30,23 @@ def settle_memory() -> None:
 
 
 def collect_now_and_then() -> None:
-    """Start the thread that collects, in the process at hand. It takes a millisecond or two."""
+    """Start the thread that collects, in the process at hand, and gives what is free back to the system.
+
+    It takes a few milliseconds, and none of a call's: doing so at every call would cost a tenth of it.
+    """
     threading.Thread(target=_collect, name="collector", daemon=True).start()
 
 
 def _collect() -> None:
-    pause = threading.Event()
+    pause, trim = threading.Event(), getattr(_LIBRARY, "malloc_trim", None)
     while not pause.wait(COLLECT_SECONDS):
         gc.collect()
+        if trim is not None:  # glibc has it
+            trim(0)
 
 
 def _bound() -> None:
-    """Have the C library keep little of what is free, where it is glibc.
-
-    It would give each thread a heap of its own, and never again ask the system for a large piece by itself once one
-    was freed: each heap then keeps what the longest chart took.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    """Have the C library keep few heaps, where it is glibc: each keeps what the longest chart in it took."""
+    mallopt = getattr(_LIBRARY, "mallopt", None)
     if mallopt is not None:
-        for name, value in ((_ARENA_MAX, ARENAS), (_MMAP_THRESHOLD, LARGE_BYTES), (_TRIM_THRESHOLD, LARGE_BYTES)):
-            mallopt(name, value)
+        mallopt(_ARENA_MAX, ARENAS)

@@ -32,6 +32,9 @@ DRAIN_SECONDS = 0.05
 LONGEST_DRAIN = 1_000_000
 """Bytes of such a rest; what is longer ends the connection."""
 
+LONGEST_UNREAD = 10_000_000
+"""Bytes of a body that the application did not read, which are taken so that the connection stays as promised."""
+
 _NOT_YET = object()
 _NOBODY_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE)
 
@@ -172,6 +175,14 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
             metrics.turn_away(why)
 
     # Afterwards
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """Whether the connection stays. A call that was refused unread, for its token, leaves its body on the way.
+
+        Gunicorn takes 64 kB of that and else closes, although the answer said keep-alive: the next call would be lost.
+        """
+        by = time.monotonic() + self.limits.stall_seconds
+        return keepalive and bool(conn.parser.finish_body(deadline=by, max_bytes=LONGEST_UNREAD))
 
     def _handled(self, conn: Connection, done: "Future[object]", by_porter: bool) -> None:
         self.in_hand -= not by_porter
