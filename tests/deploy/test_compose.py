@@ -87,6 +87,8 @@ def test_no_secret_has_a_default_and_the_page_names_what_is_to_be_set() -> None:
     assert {name for name, rest in named.items() if not rest.startswith(":?")} == {"CAT_CDS_STAFF_TOKEN"}
     assert named["CAT_CDS_STAFF_TOKEN"] == ":-"
     assert [name for name in GIVEN if name not in PAGE.read_text(encoding="utf-8")] == []
+    for ignored in (".gitignore", ".dockerignore"):  # where the page has them written to
+        assert {".env", "*"} & set((COMPOSE.parent / ignored).read_text(encoding="utf-8").splitlines())
 
 
 def test_the_service_starts_with_the_environment_that_it_gets(monkeypatch: pytest.MonkeyPatch) -> None:
