@@ -39,10 +39,20 @@ class Soak:
         return all(finding.met for finding in self.findings)
 
 
-def soak(folder: Path, *, seconds: float, rate: float, tell: Callable[[str], None] = lambda _words: None) -> Soak:
-    """Load the service for so many seconds with so many requests a second; its files are in ``folder``."""
+def soak(
+    folder: Path,
+    *,
+    seconds: float,
+    rate: float,
+    patient: bool = False,
+    tell: Callable[[str], None] = lambda _words: None,
+) -> Soak:
+    """Load the service for so many seconds with so many requests a second; its files are in ``folder``.
+
+    A ``patient`` service waits for its store as long as a busy machine makes it.
+    """
     tell("starting the service and its EHRs")
-    with running(folder) as scene:
+    with running(folder, patient=patient) as scene:
         load = Load(url=scene.url, kinds=kinds(scene), rate=rate)
         told_before = _stored(scene.store)
         tell(f"{rate:g} requests a second for {seconds:g} s")

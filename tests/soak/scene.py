@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,12 @@ STAFF_TOKEN = "staff-of-the-soak-" * 2
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 WORKERS = 2
+USUAL = (str(Path(sys.executable).with_name("cat-cds")),)
+PATIENT = (
+    sys.executable,
+    "-c",
+    "import app.store.database as store; store.CALL_WAITS_SECONDS = 5.0; from app.cli import main; main()",
+)
 
 _CLIENTS = """
 [[client]]
@@ -92,8 +98,11 @@ class Scene:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Scene]:
-    """The scene with all its files in ``folder``; the service is stopped as one stops it, by SIGTERM."""
+def running(folder: Path, *, patient: bool = False) -> Iterator[Scene]:
+    """The scene with all its files in ``folder``; the service is stopped as one stops it, by SIGTERM.
+
+    A ``patient`` service waits for its store as long as a busy machine makes it, like those of the other tests.
+    """
     services, answers = _records(folder)
     with ExitStack() as stack:
         authority, tls = certify(folder, "127.0.0.1")
@@ -114,7 +123,7 @@ def running(folder: Path) -> Iterator[Scene]:
             "CAT_CDS_CA_FILE": str(authority),
             "PROMETHEUS_MULTIPROC_DIR": str(counters),
         }
-        child = stack.enter_context(_started(folder / "log", environment))
+        child = stack.enter_context(_started(folder / "log", environment, PATIENT if patient else USUAL))
         process = psutil.Process(child.pid)
         scene = Scene(
             url=_address(process),
@@ -149,8 +158,8 @@ def _records(folder: Path) -> tuple[dict[str, Json], dict[str, bytes]]:
 
 
 @contextmanager
-def _started(log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(Path(sys.executable).with_name("cat-cds")), "serve", "--port", "0", "--workers", str(WORKERS)]
+def _started(log: Path, environment: dict[str, str], program: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    command = [*program, "serve", "--port", "0", "--workers", str(WORKERS)]
     with log.open("wb") as output:
         child = subprocess.Popen(command, env=environment, cwd=log.parent, stdout=output, stderr=output)
     try:

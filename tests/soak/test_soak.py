@@ -149,7 +149,7 @@ def test_the_load_counts_each_answer_that_is_not_the_expected_one(stubborn: str)
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Soak:
-    return soak(tmp_path_factory.mktemp("soak"), seconds=12, rate=20)
+    return soak(tmp_path_factory.mktemp("soak"), seconds=12, rate=12, patient=True)
 
 
 def test_a_short_soak_has_no_error(short: Soak) -> None:
@@ -158,7 +158,7 @@ def test_a_short_soak_has_no_error(short: Soak) -> None:
     assert [one for one in short.findings if not one.met and not one.what.startswith(grows)] == [], {
         name: tally.errors for name, tally in short.tallies.items() if tally.errors
     }
-    assert sum(len(tally.times) for tally in short.tallies.values()) == 240
+    assert sum(len(tally.times) for tally in short.tallies.values()) == 144
     assert len({one.pid for one in short.samples}) == 3
     assert min(one.pss for one in short.samples) > 5 * MB
     assert short.store_bytes[-1][1] > 0
@@ -168,7 +168,7 @@ def test_its_page_tells_every_kind_and_every_criterion(short: Soak, capsys: pyte
     page = markdown(short, 1_800_000_000)
     assert all(f"| {name} |" in page for name in short.tallies)
     assert all(f"| {finding.what} | {finding.found} |" in page for finding in short.findings)
-    assert "0.2 minutes on 2027-01-15, 20 requests a second" in page
+    assert "0.2 minutes on 2027-01-15, 12 requests a second" in page
     assert "MISSED" in markdown(replace(short, findings=[Finding(what="a", found="b", met=False)]), 0)
     show(short)
     assert "criterion" in capsys.readouterr().out
@@ -177,7 +177,7 @@ def test_its_page_tells_every_kind_and_every_criterion(short: Soak, capsys: pyte
 def test_a_soak_whose_service_answers_otherwise_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same run, but another rule is expected of one kind."""
     monkeypatch.setattr("tests.soak.kinds.DOAC", {"another-rule"})
-    came = soak(tmp_path, seconds=6, rate=20)
+    came = soak(tmp_path, seconds=6, rate=12, patient=True)
     assert not came.is_well
     assert "answers other than expected" in missed(list(came.findings))
     wrong = {name for name, tally in came.tallies.items() if tally.errors}
