@@ -1,5 +1,8 @@
 """The console command ``cat-cds``. Each subcommand is imported when it is asked for."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
@@ -25,6 +28,18 @@ Settings are environment variables CAT_CDS_*: README.md lists them, "cat-cds con
 """What help ends with."""
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile: what is loaded stays, and walking over it again and again takes its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class _Lazy(click.Group):
     """A group that knows its subcommands by name and loads one only to run it."""
 
@@ -35,7 +50,8 @@ class _Lazy(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         module, name, _ = SUBCOMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
+        with uncollected():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

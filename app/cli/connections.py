@@ -11,7 +11,9 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from app.errors import TooSlowError
 
-_AT_ONCE = 65_536
+_AT_ONCE = 8_192
+"""Read for a head at a time; what of the body comes along is copied once more than the rest of it."""
+
 _LONGEST_HEAD = 200_000
 """More than the limits of the parser allow: what is longer is given to it, to be refused."""
 

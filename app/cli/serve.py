@@ -18,7 +18,7 @@ import structlog
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from app import audit, create_app
-from app.cli import capacity
+from app.cli import capacity, uncollected
 from app.cli.connections import Limits
 from app.cli.heap import collect_now_and_then, settle_memory
 from app.cli.http_log import QuietLog
@@ -86,7 +86,8 @@ def serve(
         settings = _settings(host, workers=workers, threads=threads, demo=demo, demo_public=demo_public)
         with listen(host, port) as listener, _shared_counters():
             settings = _at_its_address(settings, host, listener.getsockname()[1])
-            app = create_app(settings)
+            with uncollected():
+                app = create_app(settings)
             audit.configure(settings.log_level)
             if settings.demo:
                 click.echo(_welcome(settings))

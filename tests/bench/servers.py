@@ -1,8 +1,9 @@
 """`make bench-servers`: the same application under one worker process of several WSGI servers, in one run.
 
 Every server holds the service in demo mode and, in a second process, a bare Flask route (the floor); wrk asks them
-by turns, so that whatever else the machine does hits all alike. Three loads: a body of about 100 kB over 1 and over 16
-connections that are kept alive, and calls over 16 connections that wait for a FHIR server of 50 ms.
+by turns, so that whatever else the machine does hits all alike. Processor time per request hardly depends on that.
+Three loads: a body of about 100 kB over 1 and over 16 connections that are kept alive, and calls over 16 connections
+that wait for a FHIR server of 50 ms.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Results:
     """What was measured of one server under one load, a number for each turn."""
 
     per_second: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
     refused: int = 0
@@ -188,14 +190,24 @@ def material() -> tuple[dict[str, bytes], Json, Json]:
     return answers, request, request | {"prefetch": chart}
 
 
-def asked(load: Load, url: str, seconds: int, into: Results) -> None:
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process and those below it have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in below)
+
+
+def asked(load: Load, url: str, pid: int, seconds: int, into: Results) -> None:
     """One turn of wrk."""
+    before = cpu_seconds(pid)
     command = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(load.script)]
     told = subprocess.run(
         [*command, f"{url}/cds-services/cat-order-select"], capture_output=True, text=True, check=True
     ).stdout.splitlines()[-1]
     requests_done, microseconds, p50, p99, failed = orjson.loads(told)
     into.per_second.append(requests_done / microseconds * 1e6)
+    into.cpu_ms.append((cpu_seconds(pid) - before) * 1000 / max(1, requests_done))
     into.p50.append(p50 / 1000)
     into.p99.append(p99 / 1000)
     into.refused += failed
@@ -221,8 +233,9 @@ def _loads(folder: Path, bodies: dict[str, bytes]) -> Iterator[Load]:
 
 def _rows(load: Load, found: dict[str, Results]) -> Iterator[list[str]]:
     for name, its in found.items():
-        middle = (statistics.median(numbers) for numbers in (its.per_second, its.p50, its.p99))
-        yield [load.name, name, *(f"{number:.1f}" for number in middle), str(its.refused)]
+        per_second, p50, p99, cpu = map(statistics.median, (its.per_second, its.p50, its.p99, its.cpu_ms))
+        numbers = (f"{per_second:.0f}", f"{p50:.1f}", f"{p99:.1f}", f"{cpu:.2f}", str(its.refused))
+        yield [load.name, name, *numbers]
 
 
 @click.command()
@@ -254,13 +267,15 @@ def _fhir_and_all(compared: list[Server], seconds: int, turns: int) -> None:
             for server in compared
             for app in ("floor", "service")
         }
-        table = Table("load", "server", "requests/s", "p50 ms", "p99 ms", "refused", title=f"{turns} × {seconds} s")
+        table = Table(
+            "load", "server", "requests/s", "p50 ms", "p99 ms", "CPU ms", "refused", title=f"{turns} × {seconds} s"
+        )
         for load in loads:
             found = {server.name: Results() for server in compared}
             for turn in range(turns):
                 print(f"{load.name}, turn {turn + 1} of {turns} ...", file=sys.stderr)
                 for server in compared:
-                    asked(load, up[server.name, load.app][0], seconds, found[server.name])
+                    asked(load, *up[server.name, load.app], seconds, found[server.name])
             for row in _rows(load, found):
                 table.add_row(*row)
         memory = Table("server", "PSS of the worker, MB")
