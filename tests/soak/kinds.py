@@ -67,7 +67,7 @@ class Cards:
         if self.at_worst and status == 412:
             return "" if orjson.loads(body)["resourceType"] == "OperationOutcome" else "412 without a reason"
         if status != 200:
-            return f"status {status}"
+            return _status(status, body)
         told = {rule for card in orjson.loads(body)["cards"] for rule in card["extension"]["cat-cds"]["rules"]}
         if self.at_worst:
             return "" if told and told <= self.rules | {NOT_USABLE} else f"cards {sorted(told)}"
@@ -79,12 +79,20 @@ class Cards:
         return ""
 
 
+def _status(status: int, body: bytes) -> str:
+    """The status, and what the OperationOutcome says if there is one."""
+    try:
+        return f"status {status}: {orjson.loads(body)['issue'][0]['details']['text']}"
+    except (ValueError, KeyError, IndexError, TypeError):
+        return f"status {status}"
+
+
 def answered(status: int, *words: bytes) -> Check:
     """A check: this status, and these words somewhere in the body."""
 
     def check(given: int, body: bytes) -> str:
         if given != status:
-            return f"status {given}"
+            return _status(given, body)
         return next((f"{word.decode()} is not in it" for word in words if word not in body), "")
 
     return check
