@@ -34,6 +34,16 @@ def test_a_head_that_does_not_come_is_answered_with_408(gate: Gate) -> None:
         assert gate.turned_away == ["slow"]
 
 
+def test_it_is_counted_where_the_service_counts() -> None:
+    app = create_app(Settings(demo=True), write=lambda *_args: None)
+    with serving(app, limits=SHORT) as one:
+        assert answer(one.connect(b"POST /calls HTTP/1.1\r\nHost: te"))[0] == 408
+        status, _, counters = answer(one.connect(request("/metrics", method="GET").replace(b"tests", b"localhost")))
+        assert status == 200
+        assert b'cat_cds_turned_away_total{why="slow"} 1.0\n' in counters
+    app.extensions["cat-cds"].close()
+
+
 def test_neither_does_a_head_on_a_connection_that_was_kept(gate: Gate) -> None:
     with serving(gate, limits=SHORT) as one:
         client = one.connect(request("/calls"))
