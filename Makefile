@@ -10,7 +10,7 @@ JOBS ?= 2
 # Python to build .venv with; by default the first of these that is new enough.
 PYTHON ?= python3 python3.11 python3.12 python3.13 python3.14
 # Debian packages that a package registry of Python cannot bring.
-SYSTEM_PACKAGES := python3-venv chromium fonts-dejavu-core nginx
+SYSTEM_PACKAGES := python3-venv chromium fonts-dejavu-core nginx wrk
 UV := uv==0.13.9
 
 VENV := .venv
@@ -24,7 +24,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
 	--default-index https://pypi.org/simple --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format readme rules-doc conformance faults fuzz screenshots bench bench-servers scale soak lock system-deps clean
+.PHONY: help install run test check format readme rules-doc conformance faults fuzz screenshots bench bench-servers profile scale soak lock system-deps clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,11 @@ fuzz: install ## throw spoilt requests and records at the service for minutes (S
 screenshots: install ## renew the pictures in docs/screenshots (needs chromium: make system-deps)
 	@$(BIN)/python -m tests.browser.screenshots
 
-bench: install ## measure the service against a bare Flask route, as ratios
+bench: install ## measure the service against a bare Flask route, as ratios (needs wrk: make system-deps)
 	@$(BIN)/python -m tests.bench
+
+profile: install ## show where a call spends its time (ARGS="--order apixaban"; says what it needs)
+	@$(BIN)/python -m tests.bench.profile $(ARGS)
 
 bench-servers: install ## compare WSGI servers under the same load (needs wrk; says what else it needs)
 	@$(BIN)/python -m tests.bench.servers

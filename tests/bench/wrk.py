@@ -41,7 +41,7 @@ class Told:
 def check() -> None:
     """End with the remedy when wrk is not installed."""
     if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed. On Debian or Ubuntu: apt-get install wrk")
+        sys.exit("wrk is not installed. On Debian or Ubuntu: make system-deps, or apt-get install wrk")
 
 
 def script(folder: Path, name: str, body: bytes) -> Path:
