@@ -12,7 +12,7 @@ from pathlib import Path
 from app import today_in
 from tests.scale.load import BROKEN_CONNECTION, Tally, under_load
 from tests.scale.stage import NGINX, ROOT, at_noon, staged
-from tests.scale.story import crash_the_database, kill_a_replica, quiet
+from tests.scale.story import crash_the_database, kill_a_replica, quiet, replace_a_replica
 from tests.scale.verdict import Verdict, judged
 
 CALLS = 100
@@ -24,8 +24,8 @@ Written by `make scale` ([tests/scale](../tests/scale)); `make test` plays a sho
 Three `cat-cds serve` processes, nothing shared but one PostgreSQL, behind nginx with
 [docs/deploy/nginx.conf](deploy/nginx.conf). Five callers sign their calls, ask about an order with the record in
 prefetch, and tell what became of the cards. Two more send each token to two replicas at once. In each round one replica
-is killed with SIGKILL and started again, and the database crashes (no checkpoint) and recovers. Whoever gets a clean
-failure tries again with a new token.
+is replaced (SIGTERM), one is killed with SIGKILL and started again, and the database crashes (no checkpoint) and
+recovers. Whoever gets a clean failure tries again with a new token.
 
 | {title} | number |
 |---|---|
@@ -51,12 +51,14 @@ def play(seconds: float) -> int:
         sys.exit("make scale needs nginx: make system-deps")
     zone = at_noon()
     day, started = today_in(zone), time.monotonic()
-    rounds = replayed = 0
+    rounds = replayed = cut_off = 0
     with staged(timezone=zone) as stage, tempfile.TemporaryDirectory() as folder:
         with under_load(stage, day) as load:
             while time.monotonic() - started < seconds:
                 quiet(load, calls=CALLS)
-                kill_a_replica(stage, load, stage.replicas[rounds % len(stage.replicas)], calls=CALLS)
+                one, other, *_ = stage.replicas[rounds % 3 :] + stage.replicas
+                cut_off += replace_a_replica(stage, load, other, calls=CALLS)
+                kill_a_replica(stage, load, one, calls=CALLS)
                 replayed += crash_the_database(stage, load, calls=CALLS)
                 rounds += 1
                 answered, passed = load.tally.count("call", 200), time.monotonic() - started
@@ -66,13 +68,16 @@ def play(seconds: float) -> int:
         verdict = judged(load.tally, stage.database.url, Path(folder), day)
         faults = [*verdict.faults, *(["a replica failed inside"] if "Traceback" in stage.log() else [])]
     PAGE.write_text(
-        page(load.tally, verdict, faults, rounds=rounds, replayed=replayed, seconds=lasted), encoding="utf-8"
+        page(load.tally, verdict, faults, rounds=rounds, replayed=replayed, cut_off=cut_off, seconds=lasted),
+        encoding="utf-8",
     )
     print("\n".join(faults) or f"nothing wrong; {PAGE.relative_to(ROOT)} is renewed")
     return 1 if faults else 0
 
 
-def page(tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, replayed: int, seconds: float) -> str:
+def page(
+    tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, replayed: int, cut_off: int, seconds: float
+) -> str:
     """The report."""
 
     def number(count: int) -> str:
@@ -93,6 +98,7 @@ def page(tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, repl
         ("… accepted by one", of("twin", 200)),
         ("… refused with 401 by the other", of("twin", 401)),
         ("accepted tokens sent once more after each crash, all refused with 401", number(replayed)),
+        ("calls and feedback cut off while a replica was replaced (SIGTERM, new start)", number(cut_off)),
         ("calls failed cleanly with 503 (the store did not answer within 0.1 s), sent again", of("call", 503)),
         ("calls failed cleanly with 502 or 504 (the replica was gone), sent again", of("call", 502, 504)),
         ("feedback failed cleanly with 502, 503 or 504, sent again", of("feedback", 502, 503, 504)),
@@ -107,7 +113,7 @@ def page(tally: Tally, verdict: Verdict, faults: list[str], *, rounds: int, repl
         ),
     ]
     return PAGE_TEXT.format(
-        title=f"{seconds:.0f} s, {rounds} replicas killed, {rounds} crashes of the database",
+        title=f"{seconds:.0f} s, {rounds} replicas replaced, {rounds} killed, {rounds} crashes of the database",
         table="\n".join(f"| {what} | {count} |" for what, count in rows),
         rules=rules,
         machine=f"{os.cpu_count()} cores ({platform.machine()})",

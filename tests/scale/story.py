@@ -1,4 +1,4 @@
-"""What happens while the load goes on: a replica is killed and comes back, the database crashes and comes back."""
+"""What happens while the load goes on: replicas are replaced or killed, the database crashes, all come back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Callable
 
 from tests.scale.load import Load, Tally
 from tests.scale.stage import Replica, Stage
+
+
+def replace_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int) -> int:
+    """One replica is stopped as an orchestrator does, and started anew. How many callers were cut off meanwhile."""
+    before = _cut_off(load.tally)
+    replica.stop()
+    replica.start()
+    load.tally.wait("answers", _more(load.tally, "call", calls))
+    return _cut_off(load.tally) - before
 
 
 def kill_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int) -> None:
@@ -38,3 +47,7 @@ def quiet(load: Load, *, calls: int) -> None:
 def _more(tally: Tally, kind: str, number: int, *, status: int = 200) -> Callable[[], bool]:
     goal = tally.count(kind, status) + number
     return lambda: tally.count(kind, status) >= goal
+
+
+def _cut_off(tally: Tally) -> int:
+    return sum(tally.count(kind, status) for kind in ("call", "feedback") for status in (502, 504))
