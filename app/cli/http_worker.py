@@ -6,6 +6,7 @@ own, which also answer what never waits, such as the probes.
 """
 
 import errno
+import math
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -24,7 +25,10 @@ from app.cli.connections import Connection, Limits
 from app.errors import TooSlowError
 
 PORTERS = 4
-"""Threads for what never waits, and for refusals."""
+"""Threads for what never waits."""
+
+REFUSERS = 2
+"""Threads for refusals: however many there are, a probe does not wait behind them."""
 
 DRAIN_SECONDS = 0.05
 """How long a refusal waits for the rest of a body, so that the connection may stay."""
@@ -51,6 +55,7 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
         self.in_hand = 0  # requests that have a thread or wait for one; only the loop counts
         self.lingering: list[Connection] = []
         self.porters = ThreadPoolExecutor(PORTERS, thread_name_prefix="porter")
+        self.refusers = ThreadPoolExecutor(REFUSERS, thread_name_prefix="refuser")
 
     def load_wsgi(self) -> None:
         """Have the application at hand. What it answers while the worker stops is the last on its connection."""
@@ -73,6 +78,7 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
             super().run()
         finally:
             self.porters.shutdown(wait=False)
+            self.refusers.shutdown(wait=False)
 
     # New connections
 
@@ -122,14 +128,16 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
     def enqueue_req(self, conn: Connection) -> None:
         """Give a connection with data to the threads, or to the porters when all are busy and it may not wait."""
         conn.queued_at, conn.refusal = time.monotonic(), ""
-        by_porter = False
+        pool = self.tpool
         if self.in_hand >= self.cfg.threads:
-            by_porter = conn.starts_with(self.limits.quick)
-            if not by_porter and self.in_hand >= self.cfg.threads + self.limits.waiting:
-                by_porter, conn.refusal = True, "full"
-        self.in_hand += not by_porter
-        future = (self.porters if by_porter else self.tpool).submit(self.handle, conn)
-        future.add_done_callback(lambda done: self.method_queue.defer(self._handled, conn, done, by_porter))
+            if conn.starts_with(self.limits.quick):
+                pool, conn.queued_at = self.porters, math.inf  # never late
+            elif self.in_hand >= self.cfg.threads + self.limits.waiting:
+                pool, conn.refusal = self.refusers, "full"
+        apart = pool is not self.tpool
+        self.in_hand += not apart
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._handled, conn, done, apart))
 
     def handle(self, conn: Connection) -> object:
         """Answer the request of a connection, in a thread, if it is there."""
@@ -184,8 +192,8 @@ class QuietWorker(ThreadWorker):  # type: ignore[misc]
         by = time.monotonic() + self.limits.stall_seconds
         return keepalive and bool(conn.parser.finish_body(deadline=by, max_bytes=LONGEST_UNREAD))
 
-    def _handled(self, conn: Connection, done: "Future[object]", by_porter: bool) -> None:
-        self.in_hand -= not by_porter
+    def _handled(self, conn: Connection, done: "Future[object]", apart: bool) -> None:
+        self.in_hand -= not apart
         result = False if done.cancelled() or done.exception() else done.result()
         if result is _NOT_YET:
             self._watch(conn)

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from app.cli.connections import Connection, Limits
-from tests.app.cli.worker import Gate, answer, is_closed, request, serving, until
+from app.cli.http_worker import PORTERS, REFUSERS
+from tests.app.cli.worker import PATIENCE, Gate, answer, is_closed, request, serving, until
 from tests.cds_hooks_validator import operation_outcome_faults
 
 BODY = b'{"hook": "order-select"}' * 4000  # longer than what a socket is read at once
@@ -97,6 +98,31 @@ def test_a_call_that_has_waited_longer_than_its_caller_is_not_worked_on(
         gate.open.set()
         assert [answer(client)[0] for client in clients] == [200, 503, 200]
         assert gate.turned_away == ["late"]
+
+
+def test_a_probe_is_never_too_late_and_never_behind_refusals(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(gate, threads=1, limits=Limits(waiting=0, patience_seconds=60)) as one:
+        queued: list[Connection] = []
+        enqueue = one.worker.enqueue_req
+
+        def watched(connection: Connection) -> None:
+            enqueue(connection)
+            queued.append(connection)
+
+        monkeypatch.setattr(one.worker, "enqueue_req", watched)
+        one.connect(request("/calls/0"))
+        gate.wait_for(1)
+        for pool, threads in ((one.worker.porters, PORTERS), (one.worker.refusers, REFUSERS)):
+            for _ in range(threads):
+                pool.submit(gate.open.wait, PATIENCE)
+        refused = one.connect(request("/calls/1"))
+        probe = one.connect(request("/health/live", method="GET"))
+        until(lambda: len(queued) == 3)
+        for connection in queued:
+            connection.queued_at -= 61
+        gate.open.set()
+        assert answer(probe)[0] == 200
+        assert answer(refused)[0] == 503
 
 
 def test_when_it_is_no_longer_full_calls_are_answered_again(gate: Gate) -> None:
