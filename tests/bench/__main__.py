@@ -68,6 +68,12 @@ def over_sockets() -> list[Row]:
         show_plain("Latency in that load", heads, latencies, "c: connections, each asking again at once.")
         steady = outside.under_steady_load(folder)
         show("At 70 % of capacity", steady, "milliseconds", "Floor: the 50th percentile of the same calls.")
+        show_plain(
+            "The machine itself",
+            ("milliseconds", "p50", "p95", "p99", "slowest"),
+            [["a loop of nothing but Python", *outside.steadiness()]],
+            "Where p99 is far from p50 here, no service on this machine can be steadier.",
+        )
         start = outside.cold_start(folder)
         show("Cold start", start, "milliseconds", "Floor: Python, Flask and the server alone.")
         memory = outside.memory(folder)

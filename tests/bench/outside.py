@@ -176,7 +176,7 @@ def under_steady_load(folder: Path) -> list[Row]:
                 rate = CAPACITY_SHARE * wrk.ask(service.url + path, script, 16, 1).per_second
                 rates.append(rate)
                 seed = turn if words == "at random" else None
-                so_far += steady.at_a_rate(service.port, path, body, rate, STEADY_SECONDS, seed=seed)
+                so_far.extend(steady.at_a_rate(service.port, path, body, rate, STEADY_SECONDS, seed=seed))
     rows = []
     for words, its in took.items():
         p50, p99 = statistics.median(its), statistics.quantiles(its, n=100)[-1]
@@ -184,6 +184,17 @@ def under_steady_load(folder: Path) -> list[Row]:
         limit = TAIL_ALLOWED * p50 if words == "evenly spaced" else None
         rows.append(Row(what=what, numbers=[p99], floor=p50, limit=limit))
     return rows
+
+
+def steadiness() -> list[str]:
+    """How steady the machine itself is: a loop of nothing but Python, again and again for some seconds, its quantiles."""
+    times = []
+    until = time.perf_counter() + STEADY_SECONDS
+    while (began := time.perf_counter()) < until:
+        sum(range(10_000))
+        times.append((time.perf_counter() - began) * 1000)
+    slow = statistics.quantiles(times, n=100)
+    return [f"{statistics.median(times):.3f}", f"{slow[94]:.3f}", f"{slow[98]:.3f}", f"{max(times):.2f}"]
 
 
 @contextmanager
