@@ -187,7 +187,7 @@ def under_steady_load(folder: Path) -> list[Row]:
 
 
 def steadiness() -> list[str]:
-    """How steady the machine itself is: a loop of nothing but Python, again and again for some seconds, its quantiles."""
+    """How steady the machine is: a loop of nothing but Python, again and again for some seconds, its quantiles."""
     times = []
     until = time.perf_counter() + STEADY_SECONDS
     while (began := time.perf_counter()) < until:
