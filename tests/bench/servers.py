@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -34,7 +33,7 @@ from urllib3.util import Retry
 from app import create_app
 from app.demo import anchor
 from app.settings import Settings
-from tests.bench import calls
+from tests.bench import calls, wrk
 from tests.bench.calls import FIXTURES
 from tests.bench.slow_fhir import ANSWER_SECONDS, slow_fhir
 
@@ -43,20 +42,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RESOURCES = 75
 ORDER = "dalteparin:15000"
 THREADS = (4, 8, 16, 32)
-
-LUA = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-local file = io.open("BODY", "rb")
-wrk.body = file:read("*a")
-file:close()
-done = function(summary, latency, _)
-  local errors = summary.errors
-  local failed = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-  io.write(string.format("[%d, %d, %d, %d, %d]\\n", summary.requests, summary.duration,
-    latency:percentile(50), latency:percentile(99), failed))
-end
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,16 +186,12 @@ def cpu_seconds(pid: int) -> float:
 def asked(load: Load, url: str, pid: int, seconds: int, into: Results) -> None:
     """One turn of wrk."""
     before = cpu_seconds(pid)
-    command = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(load.script)]
-    told = subprocess.run(
-        [*command, f"{url}/cds-services/cat-order-select"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[-1]
-    requests_done, microseconds, p50, p99, failed = orjson.loads(told)
-    into.per_second.append(requests_done / microseconds * 1e6)
-    into.cpu_ms.append((cpu_seconds(pid) - before) * 1000 / max(1, requests_done))
-    into.p50.append(p50 / 1000)
-    into.p99.append(p99 / 1000)
-    into.refused += failed
+    told = wrk.ask(f"{url}/cds-services/cat-order-select", load.script, load.connections, seconds, anywhere=True)
+    into.per_second.append(told.per_second)
+    into.cpu_ms.append((cpu_seconds(pid) - before) * 1000 / max(1, told.requests))
+    into.p50.append(told.p50_ms)
+    into.p99.append(told.p99_ms)
+    into.refused += told.failed
 
 
 def needed() -> dict[str, str]:
@@ -220,15 +201,14 @@ def needed() -> dict[str, str]:
 
 
 def _loads(folder: Path, bodies: dict[str, bytes]) -> Iterator[Load]:
+    scripts = {name: wrk.script(folder, name, body) for name, body in bodies.items()}
     for name, body in bodies.items():
-        (folder / f"{name}.json").write_bytes(body)
-        (folder / f"{name}.lua").write_text(LUA.replace("BODY", str(folder / f"{name}.json")), encoding="utf-8")
         print(f"{name}: {len(body) // 1000} kB", file=sys.stderr)
     for connections in (1, 16):
         for app in ("floor", "service"):
             name = f"{app}, {connections} connection{'s' if connections > 1 else ''}"
-            yield Load(name=name, app=app, connections=connections, script=folder / "prefetched.lua")
-    yield Load(name="waiting for FHIR, 16", app="service", connections=16, script=folder / "fetched.lua")
+            yield Load(name=name, app=app, connections=connections, script=scripts["prefetched"])
+    yield Load(name="waiting for FHIR, 16", app="service", connections=16, script=scripts["fetched"])
 
 
 def _rows(load: Load, found: dict[str, Results]) -> Iterator[list[str]]:
@@ -244,8 +224,7 @@ def _rows(load: Load, found: dict[str, Results]) -> Iterator[list[str]]:
 @click.option("--only", default="", help="Servers whose name holds this.")
 def main(seconds: int, turns: int, only: str) -> None:
     """Compares WSGI servers."""
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed. On Debian or Ubuntu: apt-get install wrk")
+    wrk.check()
     packages = needed()
     absent = sorted({one.package for one in servers() if importlib.util.find_spec(one.package) is None})
     if absent:

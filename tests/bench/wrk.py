@@ -29,8 +29,9 @@ MICROSECONDS = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one turn of wrk measured: requests per second, latencies in milliseconds, requests not answered with 2xx."""
+    """What one turn of wrk measured: requests, latencies in milliseconds, requests not answered with 2xx."""
 
+    requests: int
     per_second: float
     p50_ms: float
     p95_ms: float
@@ -52,13 +53,18 @@ def script(folder: Path, name: str, body: bytes) -> Path:
     return path
 
 
-def ask(url: str, script: Path, connections: int, seconds: int) -> Told:
-    """One turn of so many seconds over so many connections, on the last core where there are several."""
-    core = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if len(os.sched_getaffinity(0)) > 1 else []
+def ask(url: str, script: Path, connections: int, seconds: int, *, anywhere: bool = False) -> Told:
+    """One turn of so many seconds over so many connections, on the last core where there are several.
+
+    ``anywhere`` leaves the core to the system.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    core = ["taskset", "-c", str(cores[-1])] if len(cores) > 1 and not anywhere else []
     command = [*core, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script), url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
     requests_done, microseconds, p50, p95, p99, failed = orjson.loads(told)
     return Told(
+        requests=requests_done,
         per_second=requests_done / microseconds * MICROSECONDS,
         p50_ms=p50 / 1000,
         p95_ms=p95 / 1000,
