@@ -38,10 +38,9 @@ class Cancer:
 def find_cancer(patient: Patient, profile: Profile) -> Cancer:
     """The cancer picture on the day of the request (ISTH-style definition of active cancer)."""
     cancers = [d for d in patient.diagnoses if d.means("malignancy", *_KINDS) and d.verification_status not in NEVER]
-    if not cancers:
-        past = any(d.means("malignancy", "history") for d in patient.diagnoses)
-        return Cancer(activity="history" if past else "none")
     window = profile.days("cancer_treatment_days")
+    if not cancers:
+        return _past(patient, window)
     treatments = recent_treatments(patient, window)
     last_treatment = _last_treatment(patient, treatments, window)
     remissions = [d for d in cancers if _in_remission(d)]
@@ -71,6 +70,24 @@ def find_cancer(patient: Patient, profile: Profile) -> Cancer:
         luminal_gu=_tagged(cancers, "luminal-gu"),
         cns=_tagged(cancers, "cns"),
         remission_since=remission_since,
+    )
+
+
+def _past(patient: Patient, window: int) -> Cancer:
+    """Cancer that is on record as past only. Treated lately all the same, it may be active: that is to be confirmed."""
+    past = tuple(
+        d for d in patient.diagnoses if d.means("malignancy", "history") and d.verification_status not in NEVER
+    )
+    if not past:
+        return Cancer(activity="none")
+    treatments = recent_treatments(patient, window)
+    if _last_treatment(patient, treatments, window) is None:
+        return Cancer(activity="history")
+    return Cancer(
+        activity="active-unconfirmed",
+        diagnoses=past,
+        treatments=treatments,
+        on_chemotherapy=any(_is_chemotherapy(m) for m in treatments) or _chemotherapy_procedure(patient, window),
     )
 
 
