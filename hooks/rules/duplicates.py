@@ -31,6 +31,7 @@ def duplicate_anticoagulant(case: Case, evidence: Evidence) -> Answer:
         if order is None or not case.may_treat:
             return None
         others = [o for o in (*running, *_drafted(case)) if o.reference != order.reference]
+        others.sort(key=lambda o: o.reference)  # whatever the order in which the drafts came
         pairs = [(order, other) for other in others]
         text, offer = "main", removal(case)
     doubled = [pair for pair in pairs if not _is_ordinary(case, evidence, *pair)]

@@ -359,6 +359,15 @@ def test_the_order_of_resources_changes_nothing(
     assert ask(clients, profile, shuffled(body, chance)) == ask(clients, profile, body)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_nor_does_the_order_of_three_drafts_that_do_not_go_together(
+    clients: dict[str, flask.testing.FlaskClient], seed: int
+) -> None:
+    drafts = Scene(hook="order-sign", orders=("apixaban 5 mg x2", "enoxaparin 70 mg x1"), others=("betrixaban 80 mg",))
+    body = drafts.body()
+    assert ask(clients, PROFILES[0], shuffled(body, Random(seed))) == ask(clients, PROFILES[0], body)
+
+
 def shuffled(body: dict[str, Any], chance: Random) -> dict[str, Any]:
     """The request with its record, drafts and selections in another order."""
     body = deepcopy(body)
