@@ -65,7 +65,7 @@ def find_cancer(patient: Patient, profile: Profile) -> Cancer:
         unconfirmed=all(d.verification_status in UNSURE for d in telling),
         metastatic=metastatic,
         treatments=treatments,
-        on_chemotherapy=any(_is_chemotherapy(m) for m in treatments) or _chemotherapy_procedure(patient, window),
+        on_chemotherapy=_on_chemotherapy(patient, treatments, window),
         luminal_gi=_tagged(cancers, "luminal-gi"),
         luminal_gu=_tagged(cancers, "luminal-gu"),
         cns=_tagged(cancers, "cns"),
@@ -87,7 +87,7 @@ def _past(patient: Patient, window: int) -> Cancer:
         activity="active-unconfirmed",
         diagnoses=past,
         treatments=treatments,
-        on_chemotherapy=any(_is_chemotherapy(m) for m in treatments) or _chemotherapy_procedure(patient, window),
+        on_chemotherapy=_on_chemotherapy(patient, treatments, window),
     )
 
 
@@ -137,6 +137,10 @@ def _last_treatment(patient: Patient, treatments: tuple[MedicationOrder, ...], w
         and d.since.days_before(patient.as_of).may_be_at_most(window)
     ]
     return max((min(day, patient.as_of) for day in days), default=None)
+
+
+def _on_chemotherapy(patient: Patient, treatments: tuple[MedicationOrder, ...], window: int) -> bool:
+    return any(_is_chemotherapy(m) for m in treatments) or _chemotherapy_procedure(patient, window)
 
 
 def _chemotherapy_procedure(patient: Patient, window: int) -> bool:

@@ -31,7 +31,7 @@ def crash_the_database(stage: Stage, load: Load, *, calls: int) -> int:
     tally = load.tally
     stage.database.crash()
     tokens = load.newest_tokens()
-    tally.wait("calls refused", _more(tally, "call", 1, status=503))
+    tally.wait("calls refused", _more(tally, "call", 5, status=503))
     stage.database.start()
     load.replay(tokens)
     tally.wait("answers after the crash", _more(tally, "call", calls))
