@@ -35,7 +35,7 @@ run: install ## start the service in demo mode on http://127.0.0.1:8000 (PORT=90
 	@exec $(BIN)/cat-cds serve --demo --host "$(HOST)" --port "$(PORT)"
 
 test: install ## run the whole test suite (ARGS="-k name" for a part of it)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: install ## style, types, import directions, data files, house rules
 	$(BIN)/ruff check .

@@ -46,7 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"with CI set nothing may be {'; '.join(_left_out())}")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    grouped = next((item for item in items if item.get_closest_marker("xdist_group")), None)
+    if grouped is not None and getattr(config.option, "loadgroup", False) and "@" not in grouped.nodeid:
+        raise pytest.UsageError("pytest-xdist does not keep groups of tests together under this pytest")
     without = [item for item in items if any(item.get_closest_marker(mark) for mark in ABSENT)]
     if without:
         items[:] = [item for item in items if item not in without]

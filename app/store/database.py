@@ -175,15 +175,10 @@ class Database:
         return engine
 
 
-def insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that may say what happens on conflict, which SQLite and PostgreSQL do in the same words."""
-    return insert_in(connection.dialect.name, table)
+def insert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what happens on conflict, which SQLite and PostgreSQL do in the same words.
 
-
-def insert_in(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    """The same for a statement that is made once and kept.
-
-    What is written with ``excluded`` should be: for each such statement SQLAlchemy copies the table, in objects that
+    One with ``excluded`` in it should be made once and kept: for each SQLAlchemy copies the table, in objects that
     hold each other until they are collected.
     """
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -67,7 +67,7 @@ def _save(connection: sa.Connection, event: Event, received_at: datetime, key: b
         "outcome_day": _utc(event.outcome_at).date(),
         "received_at": _utc(received_at),
     }
-    statement = insert(connection, FEEDBACK).values(row).on_conflict_do_nothing().returning(FEEDBACK.c.id)
+    statement = insert(connection.dialect.name, FEEDBACK).values(row).on_conflict_do_nothing().returning(FEEDBACK.c.id)
     if connection.scalar(statement) is None:
         return False
     for suggestion in sorted(set(event.suggestions)):

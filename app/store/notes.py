@@ -9,7 +9,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from app.store.database import Database, insert_in
+from app.store.database import Database, insert
 from app.store.tables import FEEDBACK, REPEATS, SHOWN, TOKENS
 
 Fate = Literal["shown", "silent", "held"]
@@ -97,7 +97,7 @@ def _remember(connection: sa.Connection, notes: Sequence[Repeat]) -> None:
 
 @cache
 def _counting(dialect: str) -> sa.UpdateBase:
-    statement = insert_in(dialect, SHOWN)
+    statement = insert(dialect, SHOWN)
     return statement.on_conflict_do_update(
         index_elements=[SHOWN.c[name] for name in _SHOWN_KEY],
         set_={"count": SHOWN.c["count"] + statement.excluded["count"]},
@@ -106,7 +106,7 @@ def _counting(dialect: str) -> sa.UpdateBase:
 
 @cache
 def _remembering(dialect: str) -> sa.UpdateBase:
-    statement = insert_in(dialect, REPEATS)
+    statement = insert(dialect, REPEATS)
     return statement.on_conflict_do_update(
         index_elements=[REPEATS.c.card, REPEATS.c.order_hash], set_={"expires": statement.excluded["expires"]}
     )

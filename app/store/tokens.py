@@ -7,7 +7,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from app.store.database import Database, insert_in
+from app.store.database import Database, insert
 from app.store.tables import TOKENS
 
 SWEEP_SECONDS = 60
@@ -50,7 +50,7 @@ class SeenTokens:
 @cache
 def _remembering(dialect: str) -> sa.UpdateBase:
     """Gives the expiry when the token is new, or was seen so long ago that it has expired."""
-    statement = insert_in(dialect, TOKENS)
+    statement = insert(dialect, TOKENS)
     return statement.on_conflict_do_update(
         index_elements=[TOKENS.c.issuer, TOKENS.c.jti_hash],
         set_={"expires": statement.excluded.expires},

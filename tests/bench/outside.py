@@ -224,19 +224,20 @@ def memory(folder: Path) -> list[Row]:
     """Proportional set size of a worker after load, in MB, by the number of workers; the floor has one worker."""
     rows = []
     with started(folder, floor=True) as floor:
-        least = statistics.mean(_pss_mb(one) for one in floor.workers())
+        least = statistics.mean(pss_mb(one) for one in floor.workers())
     for workers in (1, 2, 4):
         with started(folder, workers=workers, pinned=False) as service:
             made = bodies(service.url, iter([("order-select", "apixaban", 300)]))
             [body] = made.values()
             script = wrk.script(folder, f"memory-{workers}", body)
             wrk.ask(f"{service.url}/cds-services/cat-order-select", script, 16, SECONDS)
-            sizes = [_pss_mb(one) for one in service.workers()]
+            sizes = [pss_mb(one) for one in service.workers()]
         what = f"PSS of each of {workers} worker{'s' if workers > 1 else ''} after {SECONDS} s of load"
         rows.append(Row(what=what, numbers=sizes, floor=least, limit=WORKER_LIMIT_MB, places=0))
     return rows
 
 
-def _pss_mb(pid: int) -> float:
+def pss_mb(pid: int) -> float:
+    """The proportional set size of a process, in MB."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024

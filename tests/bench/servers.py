@@ -35,6 +35,7 @@ from app.demo import anchor
 from app.settings import Settings
 from tests.bench import calls, wrk
 from tests.bench.calls import FIXTURES
+from tests.bench.outside import pss_mb
 from tests.bench.slow_fhir import ANSWER_SECONDS, slow_fhir
 
 Json = dict[str, Any]
@@ -151,8 +152,7 @@ def started(server: Server, app: str, folder: Path) -> Iterator[tuple[str, int]]
 def memory_mb(pid: int) -> float:
     """The proportional set size of the newest process below ``pid``, or its own: that of a worker."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    rollup = Path(f"/proc/{children[-1] if children else pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+    return pss_mb(int(children[-1]) if children else pid)
 
 
 def material() -> tuple[dict[str, bytes], Json, Json]:
