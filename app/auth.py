@@ -37,7 +37,7 @@ class Verify(Protocol):
         """
 
 
-class _RefusedToken(Exception):  # noqa: N818 - never leaves this module
+class _RefusedTokenError(Exception):
     """A token that does not convince; ``cause`` is one word of ours."""
 
     def __init__(self, cause: str) -> None:
@@ -76,7 +76,7 @@ def with_clients(
             client, head = _addressed(token, by_issuer)
             claims = _signed(token, client, keys(client, head["kid"]), head["alg"])
             _check_claims(claims, client, urls, now())
-        except _RefusedToken as refused:
+        except _RefusedTokenError as refused:
             raise NotAuthenticatedError(refused.cause) from None
         if not client.jti_reuse and _is_replayed(client, claims, seen):
             raise NotAuthenticatedError("replayed")
@@ -98,9 +98,9 @@ def _bearer(header: str | None) -> str:
     kind, _, token = (header or "").strip().partition(" ")
     token = token.strip()
     if kind.lower() != "bearer" or not token:
-        raise _RefusedToken("no-token")
+        raise _RefusedTokenError("no-token")
     if len(token) > LONGEST_TOKEN or not _COMPACT.fullmatch(token):
-        raise _RefusedToken("malformed")
+        raise _RefusedTokenError("malformed")
     return token
 
 
@@ -110,17 +110,17 @@ def _addressed(token: str, by_issuer: Mapping[str, Client]) -> tuple[Client, Jso
     issuer = claims.get("iss")
     client = by_issuer.get(issuer) if isinstance(issuer, str) else None
     if client is None:
-        raise _RefusedToken("unknown-issuer")
+        raise _RefusedTokenError("unknown-issuer")
     if head.get("alg") not in client.algorithms:
-        raise _RefusedToken("algorithm")
+        raise _RefusedTokenError("algorithm")
     if str(head.get("typ")).upper() != "JWT":
-        raise _RefusedToken("type")
+        raise _RefusedTokenError("type")
     if not isinstance(head.get("kid"), str) or not head["kid"]:
-        raise _RefusedToken("no-key-id")
+        raise _RefusedTokenError("no-key-id")
     if "crit" in head or "b64" in head:
-        raise _RefusedToken("extension")
+        raise _RefusedTokenError("extension")
     if head.get("jku") is not None and head["jku"] not in (client.jwks_url, *client.jku):
-        raise _RefusedToken("foreign-jku")
+        raise _RefusedTokenError("foreign-jku")
     return client, head
 
 
@@ -129,15 +129,15 @@ def _object(part: str) -> Json:
     try:
         content = json.loads(jwt.utils.base64url_decode(part), object_pairs_hook=_once_each)
     except (ValueError, RecursionError):
-        raise _RefusedToken("malformed") from None
+        raise _RefusedTokenError("malformed") from None
     if not isinstance(content, dict):
-        raise _RefusedToken("malformed")
+        raise _RefusedTokenError("malformed")
     return content
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> Json:
     if len({name for name, _ in pairs}) != len(pairs):
-        raise _RefusedToken("malformed")
+        raise _RefusedTokenError("malformed")
     return dict(pairs)
 
 
@@ -145,7 +145,7 @@ def _signed(token: str, client: Client, keys: Sequence[Json], algorithm: str) ->
     """The claims, once one of the keys has proven the signature."""
     fitting = [found for key in keys if (found := proof(key, algorithm)) is not None]
     if not fitting:
-        raise _RefusedToken("no-fitting-key" if keys else "unknown-key-id")
+        raise _RefusedTokenError("no-fitting-key" if keys else "unknown-key-id")
     for key in fitting:
         try:
             claims: Json = jwt.decode(
@@ -164,27 +164,27 @@ def _signed(token: str, client: Client, keys: Sequence[Json], algorithm: str) ->
         except jwt.DecodeError:  # the parts have been read before: what is wrong is the signature
             continue
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-            raise _RefusedToken("claims") from None
+            raise _RefusedTokenError("claims") from None
         return claims
-    raise _RefusedToken("signature")
+    raise _RefusedTokenError("signature")
 
 
 def _check_claims(claims: Json, client: Client, urls: Sequence[str], now: float) -> None:
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     if not {url.rstrip("/") for url in urls} & {one.rstrip("/") for one in audience if isinstance(one, str)}:
-        raise _RefusedToken("audience")
+        raise _RefusedTokenError("audience")
     expires, issued, not_before = (_time(claims.get(name, 0)) for name in ("exp", "iat", "nbf"))
     if now >= expires + LEEWAY_SECONDS:
-        raise _RefusedToken("expired")
+        raise _RefusedTokenError("expired")
     if max(issued, not_before) > now + LEEWAY_SECONDS:
-        raise _RefusedToken("not-yet-valid")
+        raise _RefusedTokenError("not-yet-valid")
     if not 0 < expires - issued <= client.max_token_seconds:
-        raise _RefusedToken("life")
+        raise _RefusedTokenError("life")
     if not _is_name(claims["jti"]):
-        raise _RefusedToken("claims")
+        raise _RefusedTokenError("claims")
     tenant = claims.get("tenant")
     if (tenant and not _is_name(tenant)) or (client.tenants and tenant not in client.tenants):
-        raise _RefusedToken("tenant")
+        raise _RefusedTokenError("tenant")
 
 
 def _is_name(value: object) -> bool:
@@ -197,5 +197,5 @@ def _time(value: object) -> float:
     except OverflowError:
         seconds = float("inf")
     if not isfinite(seconds):
-        raise _RefusedToken("claims")
+        raise _RefusedTokenError("claims")
     return seconds

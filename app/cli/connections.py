@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.gthread import TConn
 
 from app.errors import TooSlowError
 
@@ -37,7 +37,7 @@ class Limits:
     quick: tuple[bytes, ...] = (b"GET /health/", b"GET /metrics")
 
 
-class Connection(TConn):  # type: ignore[misc]
+class Connection(TConn):
     """One connection. ``until`` is when the server stops waiting for what it waits for; ``refusal`` why it refuses."""
 
     def __init__(self, cfg: object, sock: socket.socket, client: object, server: object, *, limits: Limits) -> None:
@@ -104,7 +104,7 @@ class Connection(TConn):  # type: ignore[misc]
         return bytes(self.parser.unreader.buf.getvalue()) if self.parser is not None else b""
 
 
-class _TimedReader(SocketUnreader):  # type: ignore[misc]
+class _TimedReader(SocketUnreader):
     """Reads the body of a request until a moment, and no longer."""
 
     def __init__(self, connection: Connection) -> None:

@@ -3,12 +3,12 @@
 import sys
 
 import structlog
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger
 
 from app import audit
 
 
-class QuietLog(Logger):  # type: ignore[misc]
+class QuietLog(Logger):
     """Lines of gunicorn as JSON like all others; of exceptions kind and place, never their words."""
 
     def exception(self, msg: object, *args: object, **kwargs: object) -> None:

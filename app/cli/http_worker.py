@@ -17,7 +17,7 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import structlog
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker
 
 from app import audit
 from app.cli import refusals
@@ -43,7 +43,7 @@ _NOT_YET = object()
 _NOBODY_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE)
 
 
-class QuietWorker(ThreadWorker):  # type: ignore[misc]
+class QuietWorker(ThreadWorker):
     """Serves connections; ``limits`` of the gunicorn application, if it has any, are followed."""
 
     wsgi: Any

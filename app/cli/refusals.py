@@ -4,7 +4,7 @@ import secrets
 from http import HTTPStatus
 
 import orjson
-from gunicorn.http import errors  # type: ignore[import-untyped]
+from gunicorn.http import errors
 
 from app import wire
 from app.errors import CallError, RefusedError, UnavailableError, UnforeseenError

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import flask
 import structlog
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from app import audit, create_app
 from app.cli import capacity, uncollected
@@ -46,7 +46,7 @@ EXIT_WRONG_SETTINGS = 2
 EXIT_PORT_TAKEN = 3
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
+class _Server(BaseApplication):
     """gunicorn with settings of ours and an application that is there already."""
 
     def __init__(self, app: flask.Flask, options: dict[str, Any], limits: Limits) -> None:
