@@ -23,6 +23,8 @@ settings.register_profile("same", deadline=None, print_blob=True, derandomize=Tr
 settings.load_profile("same" if os.environ.get("CI") else "house")
 
 
+LONGEST_NAME = 100
+
 PROGRAMS = {"browser": "chromium", "nginx": "nginx"}
 """By marker: the program of a Debian package that tests of this mark start."""
 ABSENT = [
@@ -44,6 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{mark}: needs Debian's {program}")
     if ABSENT and os.environ.get("CI"):
         raise pytest.UsageError(f"with CI set nothing may be {'; '.join(_left_out())}")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Keys and tokens that a test process made for itself are no names: the processes must have the same tests."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_NAME else None
 
 
 @pytest.hookimpl(trylast=True)
