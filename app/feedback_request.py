@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from app.errors import BadRequestError, MissingElementError
-from app.hook_request import read_json
+from app.request_body import read_json
 
 MOST_NAMED = 50
 """Wrong elements that one refusal names."""

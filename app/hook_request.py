@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from app.errors import BadRequestError, MissingElementError
+from app.request_body import Prefetch, read_call
 
 Silence = Literal["", "user-is-patient", "no-orders"]
 
@@ -68,7 +69,7 @@ def parse(body: bytes, service_id: str, hooks: tuple[str, ...]) -> HookRequest:
     Raises:
         BadRequestError: with the element that is missing or wrong.
     """
-    content = read_json(body)
+    content = read_call(body)
     warnings: list[str] = []
     hook = _text(content, "hook")
     if hook not in hooks:
@@ -95,28 +96,11 @@ def parse(body: bytes, service_id: str, hooks: tuple[str, ...]) -> HookRequest:
         draft_orders=drafts,
         selections=selections,
         in_focus=in_focus,
-        prefetch=_object(content, "prefetch") or {},
+        prefetch=_prefetch(content),
         fhir=_fhir_access(content, patient_id, warnings),
         silence=silence,
         warnings=tuple(warnings),
     )
-
-
-def read_json(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``; of a name that stands twice in one object the last counts.
-
-    Raises:
-        BadRequestError: not JSON, or not an object.
-    """
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequestError(
-            "The body is not valid JSON.", diagnostics=f"line {error.lineno}, column {error.colno}"
-        ) from None
-    if not isinstance(content, dict):
-        raise BadRequestError("The body must be one JSON object.")
-    return content
 
 
 def _check_depth(context: dict[str, Any]) -> None:
@@ -142,6 +126,11 @@ def _object(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, A
     if value is None or isinstance(value, dict):
         return value
     raise BadRequestError(f"{path or name} must be an object.", expression=(path or name,))
+
+
+def _prefetch(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = content.get("prefetch")
+    return given if isinstance(given, Prefetch) else _object(content, "prefetch") or {}
 
 
 def _id(context: Mapping[str, Any], name: str, resource_type: str) -> str | None:
