@@ -68,7 +68,7 @@ class QuietWorker(ThreadWorker):
                     start_response.__self__.force_close()
                 return start_response(*args)
 
-            return application(environ, start)
+            return application(environ | {"wsgi.input": refusals.Body(environ["wsgi.input"])}, start)
 
         self.wsgi = answered
 
