@@ -29,6 +29,7 @@ TOKEN_SECONDS = 300
 CLEAN = frozenset({502, 503, 504})
 """Statuses that say: nothing was decided, try again."""
 BROKEN_CONNECTION = 0
+HALF_AN_ANSWER = -1  # cut off behind its head, as the replica was killed
 """Counted in place of a status."""
 PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.02
@@ -188,7 +189,7 @@ class Load:
             status, answer = self._send(http, Ask(kind=kind, url=url, body=body, head=bearer_for(path), number=number))
             if status == 200:
                 return answer
-            if status not in CLEAN or self._stopping.wait(PAUSE_SECONDS):
+            if status not in (HALF_AN_ANSWER, *CLEAN) or self._stopping.wait(PAUSE_SECONDS):
                 return None
 
     def _send(self, http: requests.Session, ask: Ask, together: threading.Barrier | None = None) -> tuple[int, Json]:
@@ -200,6 +201,9 @@ class Load:
         except requests.ConnectionError:
             self.tally.note(ask, BROKEN_CONNECTION, None)
             return BROKEN_CONNECTION, {}
+        except requests.exceptions.ChunkedEncodingError:
+            self.tally.note(ask, HALF_AN_ANSWER, None)
+            return HALF_AN_ANSWER, {}
         answer = _json(response)
         if response.status_code != 200 and not _is_outcome(answer):
             with self.tally.changed:
