@@ -96,14 +96,14 @@ def parse(body: bytes, service_id: str, hooks: tuple[str, ...]) -> HookRequest:
         draft_orders=drafts,
         selections=selections,
         in_focus=in_focus,
-        prefetch=_prefetch(content),
+        prefetch=_object(content, "prefetch") or {},
         fhir=_fhir_access(content, patient_id, warnings),
         silence=silence,
         warnings=tuple(warnings),
     )
 
 
-def _check_depth(context: dict[str, Any]) -> None:
+def _check_depth(context: Mapping[str, Any]) -> None:
     """Drafts may go back in the answer, so what cannot be written is refused; the rest of a body only is read."""
     try:
         orjson.dumps(context)
@@ -121,16 +121,11 @@ def _text(holder: Mapping[str, Any], name: str, path: str = "") -> str:
     return value
 
 
-def _object(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, Any] | None:
+def _object(holder: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any] | None:
     value = holder.get(name)
-    if value is None or isinstance(value, dict):
+    if value is None or isinstance(value, dict | Prefetch):
         return value
     raise BadRequestError(f"{path or name} must be an object.", expression=(path or name,))
-
-
-def _prefetch(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = content.get("prefetch")
-    return given if isinstance(given, Prefetch) else _object(content, "prefetch") or {}
 
 
 def _id(context: Mapping[str, Any], name: str, resource_type: str) -> str | None:

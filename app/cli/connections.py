@@ -3,13 +3,19 @@
 import socket
 import struct
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+from wsgiref.types import InputStream
 
+from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn
 
+from app.cli.refusals import refusal_of
 from app.errors import TooSlowError
+
+Read = TypeVar("Read")
 
 _AT_ONCE = 8_192
 """Read for a head at a time; what of the body comes along is copied once more than the rest of it."""
@@ -102,6 +108,39 @@ class Connection(TConn):
 
     def _held(self) -> bytes:
         return bytes(self.parser.unreader.buf.getvalue()) if self.parser is not None else b""
+
+
+class Body:
+    """``wsgi.input``: what gunicorn reads of a body; what is no HTTP in it is refused as a head that is none.
+
+    Reading raises CallError when the pieces of the body do not follow HTTP.
+    """
+
+    def __init__(self, body: InputStream) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, or all that there are."""
+        return _refusing(self._body.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """The next line."""
+        return _refusing(self._body.readline, size)
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """The lines."""
+        return _refusing(self._body.readlines, hint)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines, one by one."""
+        return iter(self.readline, b"")
+
+
+def _refusing(read: Callable[[int], Read], size: int) -> Read:
+    try:
+        return read(size)
+    except ParseException as fault:
+        raise refusal_of(fault) from None
 
 
 class _TimedReader(SocketUnreader):

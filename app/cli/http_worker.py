@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app import audit
 from app.cli import refusals
-from app.cli.connections import Connection, Limits
+from app.cli.connections import Body, Connection, Limits
 from app.errors import TooSlowError
 
 PORTERS = 4
@@ -68,7 +68,8 @@ class QuietWorker(ThreadWorker):
                     start_response.__self__.force_close()
                 return start_response(*args)
 
-            return application(environ | {"wsgi.input": refusals.Body(environ["wsgi.input"])}, start)
+            environ["wsgi.input"] = Body(environ["wsgi.input"])
+            return application(environ, start)
 
         self.wsgi = answered
 
@@ -165,7 +166,7 @@ class QuietWorker(ThreadWorker):
         conn.sock.sendall(refusals.answer(refusal, close=not keep, body=req.method != "HEAD"))
         return keep
 
-    def handle_error(self, req: object, client: Any, addr: object, exc: BaseException) -> None:  # noqa: ANN401
+    def handle_error(self, req: object, client: Any, addr: object, exc: BaseException) -> None:  # noqa: ANN401 - a socket
         """Answer a request that could not be read; the log gets the kind of fault only."""
         refusal = refusals.refusal_of(exc)
         structlog.get_logger("cat_cds").warning("bad request", status=refusal.status, error=audit.unforeseen(exc))

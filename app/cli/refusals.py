@@ -1,9 +1,7 @@
 """Answers of the HTTP server itself, without the application: OperationOutcome, nothing in it from the request."""
 
 import secrets
-from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from gunicorn.http import errors
@@ -32,40 +30,6 @@ def refusal_of(fault: BaseException) -> CallError:
         return UnforeseenError()
     status = next((one for known, one in _STATUS.items() if isinstance(fault, known)), HTTPStatus.BAD_REQUEST)
     return RefusedError(status)
-
-
-class Body:
-    """``wsgi.input``: gunicorn's reader of a body; what is no HTTP in it is refused as a head that is none."""
-
-    def __init__(self, body: Any) -> None:  # noqa: ANN401 - gunicorn has several kinds
-        self._body = body
-
-    def read(self, *size: int) -> bytes:
-        """So many bytes, or all that there are.
-
-        Raises:
-            CallError: the pieces of the body do not follow HTTP.
-        """
-        return bytes(_refusing(self._body.read, *size))
-
-    def readline(self, *size: int) -> bytes:
-        """The next line; see ``read``."""
-        return bytes(_refusing(self._body.readline, *size))
-
-    def readlines(self, *size: int) -> list[bytes]:
-        """The lines; see ``read``."""
-        return list(_refusing(self._body.readlines, *size))
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The lines, one by one."""
-        return iter(self.readline, b"")
-
-
-def _refusing(read: Callable[..., Any], *size: int) -> Any:  # noqa: ANN401 - bytes, or a list of them
-    try:
-        return read(*size)
-    except errors.ParseException as fault:
-        raise refusal_of(fault) from None
 
 
 def answer(refusal: CallError, *, close: bool = True, body: bool = True) -> bytes:

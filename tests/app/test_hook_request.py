@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from app import hook_request
 from app.errors import BadRequestError, CallError, MissingElementError
 from app.hook_request import HookRequest, parse
+from app.request_body import read_call
 
 UUID = "6f2b8d0e-3c1a-4e55-9d6b-2a7f0c9e41b7"
 DRAFT = {"resourceType": "MedicationRequest", "id": "d1", "status": "draft"}
@@ -45,6 +47,23 @@ def in_context(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 # The body itself
+
+
+def test_no_member_is_read_that_is_left_out_when_a_body_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    class Asked(dict[str, Any]):
+        def get(self, name: str, default: object = None) -> Any:
+            asked.add(name)
+            return super().get(name, default)
+
+    authorization = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "s", "subject": "c"}
+    body = select() | {"fhirServer": "https://ehr.example.org", "fhirAuthorization": authorization, "prefetch": {}}
+    monkeypatch.setattr(hook_request, "read_call", lambda _body: Asked(body))
+    read(body)
+
+    assert "prefetch" in asked
+    assert set(read_call(orjson.dumps({name: {} for name in asked}))) == asked
 
 
 @pytest.mark.parametrize(

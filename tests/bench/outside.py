@@ -166,29 +166,28 @@ def under_steady_load(folder: Path) -> list[Row]:
     What it can do is found out anew before each turn: the machine may be slower by then. The floor, which does
     next to nothing, is asked in the same way: what it misses is not the service's.
     """
-    took: dict[tuple[str, str], list[float]] = {
-        ("order-select, 75 resources", "evenly spaced"): [],
-        ("the floor, the same body", "evenly spaced"): [],
-        ("order-select, 75 resources", "at random"): [],
-    }
     path = "/cds-services/cat-order-select"
-    rates: dict[tuple[str, str], list[float]] = {one: [] for one in took}
     with started(folder) as service, started(folder, floor=True) as bare, _on_the_last_core():
         [body] = bodies(service.url, iter([("order-select", "dalteparin:15000", 75)])).values()
         script = wrk.script(folder, "steady", body)
+        asked = (
+            (service, "order-select, 75 resources", "evenly spaced", TAIL_ALLOWED),
+            (bare, "the floor, the same body", "evenly spaced", None),
+            (service, "order-select, 75 resources", "at random", None),
+        )
+        took: list[list[float]] = [[] for _ in asked]
+        rates: list[list[float]] = [[] for _ in asked]
         for turn in range(STEADY_TURNS):
-            for (who, how), so_far in took.items():
-                port = (bare if who.startswith("the floor") else service).port
-                rate = CAPACITY_SHARE * wrk.ask(f"http://127.0.0.1:{port}{path}", script, 16, 1).per_second
-                rates[who, how].append(rate)
+            for (process, _, how, _), its, its_rates in zip(asked, took, rates, strict=True):
+                rate = CAPACITY_SHARE * wrk.ask(process.url + path, script, 16, 1).per_second
+                its_rates.append(rate)
                 seed = turn if how == "at random" else None
-                so_far.extend(steady.at_a_rate(port, path, body, rate, STEADY_SECONDS, seed=seed))
+                its.extend(steady.at_a_rate(process.port, path, body, rate, STEADY_SECONDS, seed=seed))
     rows = []
-    for (who, how), its in took.items():
+    for (_, who, how, allowed), its, its_rates in zip(asked, took, rates, strict=True):
         p50, p99 = statistics.median(its), statistics.quantiles(its, n=100)[-1]
-        what = f"{who}, {statistics.median(rates[who, how]):.0f} calls/s {how}: p99 against p50"
-        has_target = who.startswith("order-select") and how == "evenly spaced"
-        rows.append(Row(what=what, numbers=[p99], floor=p50, limit=TAIL_ALLOWED * p50 if has_target else None))
+        what = f"{who}, {statistics.median(its_rates):.0f} calls/s {how}: p99 against p50"
+        rows.append(Row(what=what, numbers=[p99], floor=p50, limit=allowed * p50 if allowed else None))
     return rows
 
 

@@ -160,7 +160,7 @@ def test_a_body_in_pieces(service: Service, size: int, record_property: Record) 
     record_property("fuzz", {status: 1})
 
 
-NOT_IMPLEMENTED = 501
+NOT_IMPLEMENTED = {"encoding of another kind": 501}
 """What HTTP asks a server to say to an encoding of the transfer that it does not know (RFC 9112, 6.1)."""
 
 ALIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -201,7 +201,7 @@ def test_broken_http_is_refused_or_dropped(worker: Running, name: str, rest: byt
     while piece := line.recv(65_536):
         answer += piece
     statuses = [int(part.split(b" ", 1)[0]) for part in answer.split(b"HTTP/1.1 ")[1:]]
-    assert all(status < 500 or status == NOT_IMPLEMENTED for status in statuses), name
+    assert all(status < 500 or status == NOT_IMPLEMENTED.get(name) for status in statuses), name
     assert answer_to(worker.connect(ALIVE))[0] == 200
     record_property("fuzz", dict.fromkeys(statuses[-1:], 1))
 

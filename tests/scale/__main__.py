@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from app import today_in
-from tests.scale.load import BROKEN_CONNECTION, HALF_AN_ANSWER, Tally, under_load
+from tests.scale.load import BROKEN_CONNECTION, Tally, under_load
 from tests.scale.stage import NGINX, ROOT, at_noon, staged
 from tests.scale.story import crash_the_database, kill_a_replica, quiet, replace_a_replica
 from tests.scale.verdict import Verdict, judged
@@ -102,8 +102,8 @@ def page(
         ("calls failed cleanly with 503 (the store did not answer within 0.1 s), sent again", of("call", 503)),
         ("calls failed cleanly with 502 or 504 (the replica was gone), sent again", of("call", 502, 504)),
         (
-            "calls and feedback cut off in mid-answer as the replica was killed, sent again",
-            number(tally.count("call", HALF_AN_ANSWER) + tally.count("feedback", HALF_AN_ANSWER)),
+            "answers cut off in the middle as the replica was killed, asked for again",
+            number(tally.halves_at_kills),
         ),
         ("feedback failed cleanly with 502, 503 or 504, sent again", of("feedback", 502, 503, 504)),
         ("one of the two refused cleanly with 503, not sent again", of("twin", 503)),

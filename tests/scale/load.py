@@ -29,8 +29,9 @@ TOKEN_SECONDS = 300
 CLEAN = frozenset({502, 503, 504})
 """Statuses that say: nothing was decided, try again."""
 BROKEN_CONNECTION = 0
-HALF_AN_ANSWER = -1  # cut off behind its head, as the replica was killed
-"""Counted in place of a status."""
+"""Counted in place of a status: nothing came."""
+HALF_AN_ANSWER = -1
+"""Counted in place of a status: the answer was cut off behind its head."""
 PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.02
 NEWEST = 100
@@ -84,7 +85,10 @@ class Ask:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was sent and what came back. ``answers``: number of the call, and the JSON. A token goes with its path."""
+    """What was sent and what came back. ``answers``: number of the call, and the JSON. A token goes with its path.
+
+    ``halves_at_kills`` of the half answers came as a replica was killed: there they are nobody's fault.
+    """
 
     answers: list[tuple[int, Json]] = field(default_factory=list)
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -94,11 +98,17 @@ class Tally:
     told: dict[str, str] = field(default_factory=dict)
     acknowledged: dict[str, str] = field(default_factory=dict)
     twins: int = 0
+    halves_at_kills: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def count(self, kind: str, status: int) -> int:
         """How often what was sent for this had this status."""
         return self.statuses[kind, status]
+
+    @property
+    def halves(self) -> int:
+        """How many answers were cut off behind their heads."""
+        return sum(number for (_, status), number in self.statuses.items() if status == HALF_AN_ANSWER)
 
     def wait(self, why: str, reached: Callable[[], bool]) -> None:
         """Wait until what is counted has come so far."""

@@ -19,8 +19,10 @@ def replace_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int)
 
 def kill_a_replica(stage: Stage, load: Load, replica: Replica, *, calls: int) -> None:
     """One replica dies; ``calls`` are answered without it; it comes back, and the balancer sends to it again."""
+    halves = load.tally.halves
     replica.kill()
     load.tally.wait("answers without the replica", _more(load.tally, "call", calls))
+    load.tally.halves_at_kills += load.tally.halves - halves
     before = stage.balancer.answered_by(replica)
     replica.start()
     load.tally.wait("answers by the replica", lambda: stage.balancer.answered_by(replica) >= before + calls // 3)

@@ -14,7 +14,7 @@ from app.store.feedback import Event, save
 from app.store.tables import FEEDBACK as TABLE
 from tests.app.hospital import bearer, listed
 from tests.app.store.databases import opened
-from tests.scale.load import FEEDBACK, SERVICE, Ask, Tally, question
+from tests.scale.load import FEEDBACK, HALF_AN_ANSWER, SERVICE, Ask, Tally, question
 from tests.scale.verdict import judged
 
 DAY = date(2026, 11, 25)
@@ -130,3 +130,12 @@ def test_what_is_no_clean_failure_is_found(kind: str, status: int, tally: Tally,
     tally.statuses[kind, status] += 1
 
     assert faults(tally, kept, tmp_path) == [f"1 x {kind} was answered {status}"]
+
+
+def test_an_answer_cut_off_in_the_middle_is_a_fault_unless_a_replica_was_killed(
+    tally: Tally, kept: Kept, tmp_path: Path
+) -> None:
+    tally.statuses["call", HALF_AN_ANSWER] += 2
+    tally.halves_at_kills = 1
+
+    assert faults(tally, kept, tmp_path) == ["1 x half an answer was answered, and no replica killed"]

@@ -40,10 +40,15 @@ def judged(tally: Tally, database: str, folder: Path, day: date) -> Verdict:
 
 
 def _unclean(tally: Tally) -> list[str]:
-    return tally.odd + [
-        f"{number} x {kind} was answered {status}"
-        for (kind, status), number in tally.statuses.items()
-        if status not in ALLOWED[kind]
+    halves = tally.halves - tally.halves_at_kills
+    return [
+        *tally.odd,
+        *(
+            f"{number} x {kind} was answered {status}"
+            for (kind, status), number in tally.statuses.items()
+            if status not in ALLOWED[kind]
+        ),
+        *([f"{halves} x half an answer was answered, and no replica killed"] if halves else []),
     ]
 
 
