@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests.app.service import Service, running
 from tests.browser.chromium import ARGUMENTS, chromium
+from tests.browser.ehr import unhurried
 
 PATIENCE_MS = 60_000
 """How long a page may take for what a test waits for, by ``expect`` or otherwise: a busy machine is no fault."""
@@ -43,5 +44,5 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with running() as started:
+    with running(unhurried()) as started:
         yield started

@@ -6,8 +6,16 @@ A test reads the page only by what waits: ``expect`` of Playwright, or ``has_dra
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+
+from app.settings import Settings
+
+
+def unhurried(**more: Any) -> Settings:
+    """A demo whose calls may take as long as a test waits: a busy machine would answer that it could not read."""
+    return Settings(demo=True, budget_ms=30_000, **more)
 
 
 def open_patient(page: Page, url: str, patient: str, more: str = "") -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.settings import Settings
 from tests.app.service import Service, running
-from tests.browser.ehr import answered, calls, has_drafts, open_patient, pick
+from tests.browser.ehr import answered, calls, has_drafts, open_patient, pick, unhurried
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -128,7 +127,7 @@ def test_a_record_server_that_is_down_is_told_and_no_all_clear(page: Page, servi
 
 
 def test_a_service_that_is_gone_is_told(page: Page) -> None:
-    with running() as page_server, running() as other:
+    with running(unhurried()) as page_server, running(unhurried()) as other:
         gone = other.url
         open_patient(page, page_server.url, "brief", f"?service={gone}")
         page.route(f"{gone}/**", lambda route: route.abort())
@@ -138,7 +137,7 @@ def test_a_service_that_is_gone_is_told(page: Page) -> None:
 
 
 def test_the_page_on_one_origin_and_the_service_on_another(page: Page) -> None:
-    with running() as page_server, running() as other:
+    with running(unhurried()) as page_server, running(unhurried()) as other:
         open_patient(page, page_server.url, "brief", f"?service={other.url}")
         pick(page, "apixaban")
         page.get_by_role("button", name="Replace apixaban").click()
@@ -170,7 +169,7 @@ def marked_up(tmp_path: Path) -> Iterator[Service]:
         if resource["id"] == "brief-dvt":
             resource["code"]["text"] = f"DVT {MARKUP}"
     (folder / "brief.json").write_text(json.dumps(chart), "utf-8")
-    with running(Settings(demo=True, fixtures=folder)) as started:
+    with running(unhurried(fixtures=folder)) as started:
         yield started
 
 
